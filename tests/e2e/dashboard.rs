@@ -46,7 +46,7 @@ fn leave(mut screen: OnScreen<'_>) {
 /// The selected row.
 fn selected(screen: &OnScreen<'_>) -> Option<String> {
     screen.terminal.look(|screen| {
-        let row = (2..30).find(|row| screen.cell(*row, 10).is_some_and(|cell| cell.inverse()))?;
+        let row = (2..30).find(|row| screen.cell(*row, 10).is_some_and(roboppi_terminal::Cell::inverse))?;
         screen.rows(0, 120).nth(usize::from(row))
     })
 }

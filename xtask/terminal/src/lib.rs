@@ -21,7 +21,7 @@ use nix::sys::termios::{LocalFlags, tcgetattr};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 pub use svg::draw as draw_svg;
-pub use vt100::{MouseProtocolMode, Screen};
+pub use vt100::{Cell, MouseProtocolMode, Screen};
 
 /// What to run and where.
 #[derive(Clone, Debug)]

@@ -39,10 +39,11 @@ fn program(root: &Path) -> PathBuf {
     std::env::var_os("ROBOPPI_PROGRAM").map_or_else(|| root.join("target/release/roboppi"), PathBuf::from)
 }
 
-/// A run of the picture: its name, the name and the command of each step, and whether it goes on until the picture is taken.
-type PictureRun = (&'static str, &'static [(&'static str, &'static str)], bool);
+/// A name, the steps with what each does, and whether it goes on until the picture is taken.
+type Demo = (&'static str, &'static [(&'static str, &'static str)], bool);
 
-const RUNS: [PictureRun; 7] = [
+/// Runs of the picture.
+const RUNS: [Demo; 7] = [
     ("docs", &[("links", "true"), ("spelling", "true")], false),
     ("build", &[("fetch", "true"), ("compile", "true"), ("package", "true")], false),
     ("review", &[("lint", "echo 3 errors in src/main.rs; exit 1"), ("merge", "true")], false),
