@@ -11,7 +11,7 @@ use crate::{TOOLS, packages, root};
 const OWNERS: &[&str] = &["roboppi-record", "roboppi-attach"];
 
 /// Crates and programs that only show runs: they open no file at all without a reason.
-const VIEWS: &[&str] = &["roboppi", "roboppi-report", "roboppi-tui"];
+const VIEWS: &[&str] = &["roboppi", "roboppi-report", "roboppi-tui", "roboppi-web"];
 
 /// Types that read files of a run, or lead to them.
 const TYPES: &[&str] =
@@ -49,6 +49,9 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("crates/supervisor/src/runner/context.rs", "run.json", "a message"),
     ("crates/supervisor/src/site.rs", "RunDir", "measures what the core of this host has written"),
     ("crates/tui/src/terminal.rs", "fs", "opens the terminal"),
+    ("crates/web/src/openapi.rs", "blobs", "a part of a URL"),
+    ("crates/web/src/routes.rs", "blobs", "a part of a URL"),
+    ("src/commands/serve.rs", "fs", "reads the files with the secrets of logins, and finds workflows"),
     ("src/commands/doctor/state.rs", "fs", "looks for what killed runs left, and sets permissions"),
     ("src/commands/doctor/terminal.rs", "fs", "reads the start files of the shell"),
     ("src/config.rs", "fs", "reads the configuration file"),

@@ -12,7 +12,9 @@ mod ring;
 mod runs;
 mod written;
 
-pub(crate) use cursor::{BadCursor, Cursor, Place};
+#[cfg(test)]
+pub(crate) use cursor::Place;
+pub(crate) use cursor::{BadCursor, Cursor};
 pub(crate) use hub::Hub;
 pub(crate) use hubs::{Hubs, OpenError};
 pub use pacing::ClientLimits;

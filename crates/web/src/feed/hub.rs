@@ -76,9 +76,11 @@ impl Hub {
     /// When the thread cannot start.
     pub(crate) fn open(run: LocalRun) -> io::Result<Arc<Self>> {
         let manifest = run.record().manifest().ok();
+        let name = run.name();
+        let id = run.id().map_or_else(|| name.clone(), |id| id.to_string());
         let facts = RunFacts {
-            id: run.id().map_or_else(|| run.name(), |id| id.to_string()),
-            handle: run.run_dir().handle().map(|handle| handle.to_string()),
+            handle: (name != id).then_some(name),
+            id,
             host: manifest.map(|manifest| manifest.host),
             imported: run.record().is_imported(),
         };

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{Totp, random_text};
+use super::{Totp, equal, random_text};
 use crate::api::session::Role;
 
 /// Shortest token or password that is taken, in bytes.
@@ -60,11 +60,6 @@ impl Secret {
                 .is_ok_and(|hash| Argon2::default().verify_password(text.as_bytes(), &hash).is_ok()),
         }
     }
-}
-
-/// Whether two texts of bytes are equal, in a time that does not depend on where they differ.
-pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |sum, (one, other)| sum | (one ^ other)) == 0
 }
 
 /// What lets a client in.

@@ -5,7 +5,7 @@ use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use thiserror::Error;
 
-use super::credentials::equal;
+use super::equal;
 
 /// Seconds for which a code is good.
 const STEP: u64 = 30;
