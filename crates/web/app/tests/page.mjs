@@ -21,6 +21,7 @@ export function useMock(options = {}) {
 
 export async function openPage(browser, url, { width = 1440, height = 900, theme = "light", expected = [], ...context } = {}) {
   const page = await (await browser.newContext({ viewport: { width, height }, colorScheme: theme, ...context })).newPage();
+  page.setDefaultTimeout(12_000);
   page.complaints = [];
   page.sockets = 0;
   const complain = (text) => !expected.some((e) => text.includes(e)) && page.complaints.push(text);

@@ -20,6 +20,10 @@ const files = ["mock", ...(real ? ["real"] : [])].flatMap((dir) => {
 });
 const only = process.argv.slice(2);
 const chosen = only.length > 0 ? files.filter((f) => only.some((o) => f.includes(o))) : files;
+if (chosen.length === 0) {
+  console.error(`no file of tests is called ${only.join(" or ")}`);
+  process.exit(2);
+}
 // One file at a time: several browsers on a small machine make times meaningless.
 const { status } = spawnSync(process.execPath, ["--test", "--test-concurrency=1", "--test-force-exit", ...chosen], { stdio: "inherit" });
 process.exit(status ?? 1);

@@ -39,7 +39,7 @@ test("without sockets the page asks every two seconds", async () => {
   const mock = await start({ ws: false });
   const page = await openPage(browser, `${mock.url}#/runs/r7/build/log`, { expected: ["WebSocket"] });
   await until("polling", async () => (await state(page)) === "every 2 s", 20_000);
-  const first = (await shownRows(page)).at(-1);
+  const first = await until("lines", async () => (await shownRows(page)).at(-1));
   await until("new lines", async () => (await shownRows(page)).at(-1) > first + 500, 10_000);
   noComplaints(page);
   await mock.close();

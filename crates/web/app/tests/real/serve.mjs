@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { proxy } from "./proxy.mjs";
 
 const BIN = process.env["ROBOPPI_BIN"];
 const TOKEN = "a-token-of-the-tests-that-is-long-enough";
@@ -27,12 +28,13 @@ export class Roboppi {
   async serve(port = 0) {
     this.server = this.spawn("serve", "--bind", `127.0.0.1:${port}`, "--token-file", join(this.dir, "token"));
     const url = await this.printed(this.server, /http:\/\/127\.0\.0\.1:\d+\//);
-    this.url = url;
-    return url;
-  }
-
-  get port() {
-    return Number(new URL(this.url).port);
+    this.port = Number(new URL(url).port);
+    if (process.env["ROBOPPI_DIST"] !== undefined) {
+      this.proxy ??= await proxy(0);
+      this.proxy.target.port = this.port;
+    }
+    this.url = this.proxy?.url ?? url;
+    return this.url;
   }
 
   async kill() {
@@ -70,6 +72,7 @@ export class Roboppi {
   }
 
   async close() {
+    this.proxy?.close();
     for (const child of this.children) child.kill("SIGTERM");
     await Promise.all([...this.children].map((child) => Promise.race([child.ended, new Promise((done) => setTimeout(() => (child.kill("SIGKILL"), done()), 8000))])));
     rmSync(this.dir, { recursive: true, force: true });
