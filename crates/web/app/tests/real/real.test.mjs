@@ -171,7 +171,6 @@ test("a hostile log is text, also a line of 10 MiB", async () => {
   const run = await roboppi.run("hostile", { hostile: "cat hostile.txt\nhead -c 10485760 /dev/zero | tr '\\0' x\necho\necho last" });
   await run.child.ended;
   const page = await open(`#/runs/${run.handle}/hostile/log?line=1`);
-  const title = await page.title();
   await until("lines", async () => (await texts(page)).length > 6);
   const lines = await texts(page);
   assert.equal(lines[0], "<script>window.__owned=1</script><img src=x onerror=window.__owned=1>");
@@ -179,7 +178,7 @@ test("a hostile log is text, also a line of 10 MiB", async () => {
   assert.equal(lines[2], "clear");
   assert.ok(await page.$(".ln .a-fg1"));
   assert.equal(await page.evaluate(() => window.__owned), undefined);
-  assert.equal(await page.title(), title);
+  assert.ok(!(await page.title()).includes("owned"));
   await page.$eval(".ln-cut", (e) => e.click());
   await until("the whole line", async () => (await page.$$eval(".whole-part", (all) => all.reduce((n, e) => n + e.textContent.length, 0))) === 10_485_760, 60_000);
   noComplaints(page);
