@@ -4,6 +4,7 @@ import { countDiff, parseDiff } from "../src/lib/diff";
 import { bytes, compact, duration, elapsed, money, percent, roughly } from "../src/lib/format";
 import { layout } from "../src/lib/graph";
 import { fuzzy } from "../src/lib/match";
+import { look, needsPerson, reason, stepLook } from "../src/lib/states";
 import { formatRoute, parseRoute } from "../src/lib/route";
 
 test.each([
@@ -76,4 +77,22 @@ test("the palette finds words and letters in order", () => {
   expect(fuzzy("nigh", "r3 nightly")).toBeGreaterThan(fuzzy("nly", "r3 nightly") ?? 0);
   expect(fuzzy("r3 night", "r3 nightly")).toBeDefined();
   expect(fuzzy("zzz", "r3 nightly")).toBeUndefined();
+});
+
+describe("states", () => {
+  test("unknown words are shown as they are", () => expect(look("hibernating")).toEqual({ sign: "?", word: "hibernating", role: "muted" }));
+  test("sign and word carry what is special about a step", () => {
+    expect(stepLook({ state: "succeeded", flaky: true })).toMatchObject({ sign: "✓~", word: "flaky" });
+    expect(stepLook({ state: "failed", allowedToFail: true })).toMatchObject({ word: "failed (allowed)", role: "muted" });
+    expect(stepLook({ state: "running", waiting: { why: "x", cause: "permission" } }).word).toBe("needs you");
+  });
+  test("a usage limit waits for no person", () => {
+    expect(needsPerson({ why: "usage limit of the provider", cause: "rate_limit" })).toBe(false);
+    expect(needsPerson({ why: "waits for your approval" })).toBe(true);
+  });
+  test("a reason does not repeat its state", () => {
+    expect(reason("failed: test", "failed")).toBe("test");
+    expect(reason("failed", "failed")).toBeUndefined();
+    expect(reason("exit code 3", "failed")).toBe("exit code 3");
+  });
 });

@@ -34,6 +34,12 @@ export function look(state: string): Look {
   return LOOKS[state] ?? { sign: "?", word: state, role: "muted" };
 }
 
+/** A reason without the word of the state, which stands before it: `failed: failed: test` would be a stutter. */
+export function reason(detail: string | undefined, word: string): string | undefined {
+  const rest = detail?.startsWith(`${word}: `) ? detail.slice(word.length + 2) : detail;
+  return rest === word || rest === "" ? undefined : rest;
+}
+
 const ENDED = new Set(["succeeded", "failed", "timedOut", "timed_out", "killed", "skipped", "cancelled", "lost", "kept"]);
 const FAILED = new Set(["failed", "timedOut", "timed_out", "killed", "lost"]);
 const ALIVE = new Set(["running", "starting", "working", "ending", "retrying"]);

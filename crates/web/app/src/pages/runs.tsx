@@ -2,7 +2,6 @@ import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useApp } from "../app";
 import { useKeys } from "../lib/keys";
-import { plural } from "../lib/format";
 import { isAlive, isEnded } from "../lib/states";
 import { useStore, useValue } from "../lib/store";
 import { grouped, withRows, type Filter, type Group } from "../state/runs";
@@ -71,7 +70,7 @@ export function RunsPage({ query }: { query: Record<string, string> }): JSX.Elem
       <header class="page-head">
         <h1>Runs</h1>
         <p class="summary" data-testid="summary">
-          {running > 0 ? <span class="r-accent">{plural(running, "run")} running</span> : <span class="muted">nothing runs</span>}
+          {running > 0 ? <span class="r-accent">{running} running</span> : <span class="muted">nothing runs</span>}
           {needs > 0 && <span class="needs">{needs} needs you</span>}
         </p>
         <StartMenu />

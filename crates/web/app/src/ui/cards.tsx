@@ -33,10 +33,10 @@ export function perHour(value: number): string {
 function Card({ name, value, note }: { name: string; value: string; note?: string | undefined }): JSX.Element {
   return (
     <div class="card">
-      <dt>{name}</dt>
-      <dd class="num">
-        {value} {note !== undefined && <small class="muted">{note}</small>}
-      </dd>
+      <dt>
+        {name} {note !== undefined && <small class="muted cut num">{note}</small>}
+      </dt>
+      <dd class="num">{value}</dd>
     </div>
   );
 }

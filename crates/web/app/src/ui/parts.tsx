@@ -5,7 +5,7 @@ import type { Problem, Step } from "../api/types";
 import { visible } from "../lib/ansi";
 import { elapsed, duration } from "../lib/format";
 import { formatRoute, type Route } from "../lib/route";
-import { look, stepLook, type Look } from "../lib/states";
+import { look, reason, stepLook, type Look } from "../lib/states";
 import { useValue } from "../lib/store";
 
 export function Sign({ of }: { of: Look }): JSX.Element {
@@ -27,10 +27,15 @@ export function StepSign({ step }: { step: Step }): JSX.Element {
 
 export function State({ state, detail }: { state: string; detail?: string | undefined }): JSX.Element {
   const of = look(state);
+  const why = reason(detail, of.word);
   return (
     <span class={`state r-${of.role}`}>
       <Sign of={of} /> {of.word}
-      {detail !== undefined && detail !== of.word && <span class="muted">: <Text of={detail} /></span>}
+      {why !== undefined && (
+        <span class="muted">
+          : <Text of={why} />
+        </span>
+      )}
     </span>
   );
 }

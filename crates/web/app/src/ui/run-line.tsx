@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useApp } from "../app";
 import type { RunRow } from "../api/types";
 import { ago, elapsed, money, roughly } from "../lib/format";
-import { isAlive, isEnded, look } from "../lib/states";
+import { isAlive, isEnded, look, reason } from "../lib/states";
 import { useStore } from "../lib/store";
 import { Bar, Link, Sign, Since, Text } from "./parts";
 
@@ -61,7 +61,7 @@ export const RunLine = memo(function RunLine({ row, selected }: { row: RunRow; s
 
 function fact(row: RunRow): string | undefined {
   if (isAlive(row.state)) return row.current;
-  return row.detail;
+  return reason(row.detail, look(row.state).word);
 }
 
 function eta(row: RunRow): string {
