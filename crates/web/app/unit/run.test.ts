@@ -88,10 +88,24 @@ describe("activity", () => {
   });
   test("live items that were missed are known, and the end is read again", () => {
     const first = withPage(noActivity, { items: [text(1)], more: false, total: 1 }, false, 0);
-    const behind = withFresh(first, { items: [text(900)], received: 899 }, false);
+    const behind = withFresh(first, { items: [], received: 1 }, false);
     expect(behind.behind).toBe(true);
     expect(behind.items.map((i) => i.seq)).toEqual([1]);
+    expect(withFresh(behind, { items: [text(900)], received: 2 }, false)).toMatchObject({ behind: false, more: true, items: [{ seq: 900 }] });
+    expect(withFresh(first, { items: [text(900)], received: 899 }, false)).toMatchObject({ behind: false, more: true, items: [{ seq: 900 }] });
+    expect(withFresh(first, { items: [text(900)], received: 899 }, true)).toMatchObject({ behind: true, items: [{ seq: 1 }] });
     expect(withPage(behind, { items: [text(899), text(900)], more: true, total: 900 }, false, 899)).toMatchObject({ behind: false, more: true, total: 900 });
+  });
+  test("live items come before the first page, and are not lost by it", () => {
+    const live = withFresh(noActivity, { items: [text(8), text(9)], received: 2 }, false);
+    expect(live.items.map((i) => i.seq)).toEqual([8, 9]);
+    expect(live.more).toBe(true);
+    expect(withPage(live, { items: [text(7), text(8)], more: true, total: 8 }, false, 0).items.map((i) => i.seq)).toEqual([7, 8, 9]);
+    // A page that was read long before does not join them.
+    const apart = withPage(live, { items: [text(1), text(2)], more: false, total: 2 }, false, 0);
+    expect(apart.items.map((i) => i.seq)).toEqual([8, 9]);
+    expect(apart.more).toBe(true);
+    expect(withFresh(apart, { items: [text(8), text(9)], received: 2 }, false)).toBe(apart);
   });
   test("while one reads nothing is dropped; while one follows memory is bounded", () => {
     const many = (from: number, n: number): Item[] => Array.from({ length: n }, (_, i) => text(from + i));

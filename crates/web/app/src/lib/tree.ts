@@ -12,7 +12,10 @@ export type Entry =
 export function activityTree(items: Item[]): Entry[] {
   const roots: Entry[] = [];
   const calls = new Map<string, Extract<Entry, { type: "call" }>>();
+  const last = items[items.length - 1];
   for (const item of items) {
+    // Usage is a running sum: only the latest is worth a line.
+    if (item.kind === "usage" && item !== last) continue;
     const list = (item.parent !== undefined ? calls.get(item.parent)?.children : undefined) ?? roots;
     if (item.kind === "toolCall") {
       const entry: Extract<Entry, { type: "call" }> = { type: "call", key: `c${item.seq}`, seq: item.seq, call: item, children: [] };

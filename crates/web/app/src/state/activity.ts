@@ -36,10 +36,21 @@ function increasing(items: Item[]): boolean {
   return items.every((item, i) => i === 0 || item.seq > (items[i - 1]?.seq ?? -1));
 }
 
-/** The last page replaces everything (it may not join what is here); an earlier one is added. */
+/**
+ * An earlier page is added. The last page replaces what is here, apart from live items that are newer; if it does not reach them, only
+ * they stay, and the page is read again when it is scrolled to.
+ */
 export function withPage(state: ActivityState, page: ActivityPage, earlier: boolean, received: number): ActivityState {
-  const items = earlier ? mergeItems(state.items, page.items) : page.items;
-  return { items, more: page.more, total: Math.max(page.total, items.length), loaded: true, taken: earlier ? state.taken : received, behind: earlier && state.behind };
+  const total = Math.max(page.total, state.total);
+  if (earlier) {
+    const items = mergeItems(state.items, page.items);
+    return { ...state, items, more: page.more, total: Math.max(page.total, items.length), loaded: true };
+  }
+  const last = page.items[page.items.length - 1]?.seq ?? -1;
+  const newer = state.items.filter((item) => item.seq > last);
+  const joins = newer.length === 0 || newer.length < state.items.length;
+  const items = joins ? page.items.concat(newer) : newer;
+  return { items, more: page.more || !joins, total, loaded: true, taken: Math.max(received, state.taken), behind: false };
 }
 
 export function withFresh(state: ActivityState, fresh: Fresh, reading: boolean): ActivityState {
@@ -49,9 +60,14 @@ export function withFresh(state: ActivityState, fresh: Fresh, reading: boolean):
   const news = fresh.items.slice(-count).filter((item) => item.seq > last);
   const total = state.total + news.length;
   const missed = count > fresh.items.length;
+  if (!reading && (state.behind || missed) && fresh.items.length > 0) {
+    // Items behind a hole replace those before it, which are read again when they are scrolled to.
+    return { ...state, items: fresh.items, more: true, total, taken: fresh.received, behind: false };
+  }
   if (state.behind || missed || (reading && state.items.length + news.length > MAX_HELD)) return { ...state, total, taken: fresh.received, behind: true };
   const items = mergeItems(state.items, news);
-  const next = { ...state, items, total, taken: fresh.received };
+  // Live items are shown even before the first page has been read; what is before them is in the record.
+  const next = { ...state, items, total, taken: fresh.received, more: state.loaded ? state.more : true };
   if (reading || items.length <= MAX_ITEMS) return next;
   return { ...next, items: items.slice(-MAX_ITEMS), more: true };
 }

@@ -1,8 +1,9 @@
 // A real server with its own directory of runs, and workflows whose steps wait for files of the test.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { proxy } from "./proxy.mjs";
 
 const BIN = process.env["ROBOPPI_BIN"];
@@ -12,7 +13,11 @@ export class Roboppi {
   constructor() {
     this.dir = mkdtempSync(join(tmpdir(), "roboppi-page-"));
     this.children = new Set();
-    this.env = { PATH: process.env.PATH, HOME: join(this.dir, "home"), XDG_STATE_HOME: join(this.dir, "state"), XDG_RUNTIME_DIR: join(this.dir, "run"), LANG: "C.UTF-8", TERM: "dumb" };
+    this.env = { PATH: `${join(this.dir, "bin")}:${process.env.PATH}`, HOME: join(this.dir, "home"), XDG_STATE_HOME: join(this.dir, "state"), XDG_RUNTIME_DIR: join(this.dir, "run"), LANG: "C.UTF-8", TERM: "dumb" };
+    // The program that prints what an agent prints comes first in the path.
+    mkdirSync(join(this.dir, "bin"));
+    cpSync(fileURLToPath(new URL("../../../../../tests/e2e/fake_claude.sh", import.meta.url)), join(this.dir, "bin/claude"));
+    chmodSync(join(this.dir, "bin/claude"), 0o755);
     writeFileSync(join(this.dir, "token"), TOKEN, { mode: 0o600 });
   }
 
@@ -61,11 +66,20 @@ export class Roboppi {
     writeFileSync(this.file(name), text);
   }
 
+  /** Starts a workflow with one agent, which behaves as its prompt says, and returns its handle. */
+  agent(name, prompt) {
+    return this.start(name, `  fix:\n    worker: CLAUDE_CODE\n    capabilities: [READ, EDIT, RUN_TESTS]\n    instructions: ${prompt}\n`);
+  }
+
   /** Starts a workflow of shell scripts, `{ step: script }`, and returns its handle. */
-  async run(name, steps) {
+  run(name, steps) {
     const indent = (script) => script.trim().split("\n").map((line) => `      ${line}`).join("\n");
     const text = Object.entries(steps).map(([step, script]) => `  ${step}:\n    worker: CUSTOM\n    capabilities: [RUN_COMMANDS]\n    instructions: |\n${indent(script)}\n`);
-    writeFileSync(this.file(`${name}.yaml`), `name: ${name}\nversion: "1"\ntimeout: 10m\nsteps:\n${text.join("")}`);
+    return this.start(name, text.join(""));
+  }
+
+  async start(name, steps) {
+    writeFileSync(this.file(`${name}.yaml`), `name: ${name}\nversion: "1"\ntimeout: 10m\nsteps:\n${steps}`);
     const child = this.spawn("workflow", "run", this.file(`${name}.yaml`), "--plain");
     const handle = await this.printed(child, /run\s+(r\d+)/);
     return { handle, child };

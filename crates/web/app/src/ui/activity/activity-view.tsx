@@ -57,8 +57,8 @@ export function ActivityView({ run, step, attempt, fresh, delta }: Props): JSX.E
   };
   useEffect(() => read(), []);
   useEffect(() => {
-    if (fresh) setState((s) => (s.loaded ? withFresh(s, fresh, range !== undefined) : s));
-  }, [fresh, state.loaded]);
+    if (fresh) setState((s) => withFresh(s, fresh, range !== undefined));
+  }, [fresh]);
   useEffect(() => {
     if (state.behind && range === undefined) read();
   }, [state.behind, range]);
@@ -138,7 +138,7 @@ export function ActivityView({ run, step, attempt, fresh, delta }: Props): JSX.E
         </button>
         <span class="grow" />
         <span class="muted num" data-testid="activity-total">
-          {state.loaded && `${count(state.items.length)} of ${plural(Math.max(state.total, state.items.length), "entry", "entries")}`}
+          {(state.loaded || state.items.length > 0) && `${count(state.items.length)} of ${plural(Math.max(state.total, state.items.length), "entry", "entries")}`}
         </span>
       </div>
       <div class="activity-scroll" ref={scroller} onScroll={onScroll} tabIndex={0} role="region" aria-label={`Activity of ${step.name}`}>
@@ -162,7 +162,7 @@ export function ActivityView({ run, step, attempt, fresh, delta }: Props): JSX.E
           </ol>
         </FoldContext.Provider>
         {state.loaded && state.items.length === 0 && <Empty title={live ? "No activity yet" : "It reported nothing"}>{!step.agent && <p>This step is a command; its output is in the log.</p>}</Empty>}
-        {!state.loaded && !problem && <p class="muted pad">Reading the activity…</p>}
+        {!state.loaded && state.items.length === 0 && !problem && <p class="muted pad">Reading the activity…</p>}
         {problem && <ProblemBox problem={problem} retry={() => read()} />}
       </div>
       <Pill live={live} paused={paused} fresh={Math.max(0, state.total - seen)} resume={resume} unit={["entry", "entries"]} />
