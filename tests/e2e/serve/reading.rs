@@ -11,8 +11,10 @@ use crate::flow::Flow;
 #[test]
 fn a_long_log_is_read_anywhere_and_whole() {
     let env = TestEnv::new();
-    let script = "seq 1 300000; printf '\\033[31mred\\033[0m\\033]0;title\\007 end\\n'; head -c 100000 /dev/zero | tr '\\0' x; echo; echo last >&2";
-    env.run(&Flow::of(script)).output().code(0).text();
+    let script = "seq 1 300000; printf '\\033[31mred\\033[0m\\033]0;title\\007 end\\n'; \
+                  head -c 100000 /dev/zero | tr '\\0' x; echo; echo last";
+    let flow = Flow::of(script).step_with("errors", "echo wrong >&2", &["depends_on: [work]"]);
+    env.run(&flow).output().code(0).text();
     let served = Served::start(&env, &[]);
     let log = "/api/v1/runs/r1/attempts/work/log";
     let page = told(&served.own("GET", &format!("{log}?from=250000&limit=3"), ""));
@@ -27,7 +29,7 @@ fn a_long_log_is_read_anywhere_and_whole() {
     let text = lines[0]["text"].as_str().unwrap();
     assert!(text.contains("\u{1b}[31mred") && text.contains(" end") && !text.contains("title"), "{text:?}");
     assert_eq!((&lines[1]["cut"], lines[1]["text"].as_str().unwrap().len()), (&json!(100_000), 16 * 1024));
-    assert_eq!((&lines[2]["stream"], &lines[2]["text"]), (&json!("err"), &json!("last")));
+    assert_eq!((&lines[2]["stream"], &lines[2]["text"]), (&json!("out"), &json!("last")));
     let whole = served.own("GET", &format!("{log}/line/300001"), "");
     assert_eq!(whole.body.len(), 100_000);
     let found = told(&served.own("GET", &format!("{log}/search?q=299999"), ""));
@@ -41,7 +43,8 @@ fn a_long_log_is_read_anywhere_and_whole() {
     let as_text = served.own("GET", &format!("{log}/download?format=text"), "").text();
     assert!(as_text.contains("\nred end\n") && as_text.ends_with("last\n"));
     let all = told(&served.own("GET", "/api/v1/runs/r1/log?from=-1", ""));
-    assert_eq!((&all["lines"][0]["step"], &all["total"]), (&json!("work"), &json!(300_003)));
+    assert_eq!((&all["lines"][0]["step"], &all["total"]), (&json!("errors"), &json!(300_004)));
+    assert_eq!((&all["lines"][0]["stream"], &all["lines"][0]["text"]), (&json!("err"), &json!("wrong")));
     served.end();
 }
 
