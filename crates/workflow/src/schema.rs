@@ -34,8 +34,13 @@ pub fn schema() -> Value {
 fn definitions() -> Value {
     let mut step = map(Section::Step);
     extend(&mut step, json!({ "allOf": by_worker() }));
+    extend(&mut step, json!({ "allOf": [iterations()] }));
+    let mut check = map(Section::Check);
+    extend(&mut check, json!({ "allOf": by_worker() }));
+    extend(&mut check, json!({ "allOf": [decision_file()] }));
     json!({
         "step": step,
+        "check": check,
         "input": map(Section::Input),
         "output": map(Section::Output),
         "secret": secret(),
@@ -135,6 +140,22 @@ fn by_worker() -> Vec<Value> {
         })
     };
     WorkerKind::BUILTIN.into_iter().filter_map(rule).collect()
+}
+
+/// A step with a check has at least two iterations.
+fn iterations() -> Value {
+    json!({
+        "if": {"required": ["completion_check"], "properties": {"completion_check": {"not": off()}}},
+        "then": {"required": ["max_iterations"], "properties": {"max_iterations": {"minimum": 2}}},
+    })
+}
+
+/// A check that does not decide by its exit code names the file it decides in: a file inside the workspace.
+fn decision_file() -> Value {
+    let is_script = json!({ "required": ["worker"], "properties": {"worker": {"const": WorkerKind::CUSTOM.name()}} });
+    let mut path = Shape::PathInside.schema();
+    extend(&mut path, json!({ "not": {"pattern": r"^(\.?/)*\.?$|/$"} }));
+    json!({ "if": is_script, "else": {"required": ["decision_file"], "properties": {"decision_file": path}} })
 }
 
 /// The name of a variable, or a map with one of two keys.

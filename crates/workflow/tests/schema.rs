@@ -206,6 +206,40 @@ fn every_key_takes_the_same_values() {
     assert!(tried > 20_000, "{tried}");
 }
 
+/// A step with a check that has one more line.
+fn with_check(key: &str, value: &str, worker: &str) -> String {
+    let line = |name: &str, usual: &str| if key == name { String::new() } else { format!("      {name}: {usual}\n") };
+    let decision = if worker == "CUSTOM" { String::new() } else { line("decision_file", "done") };
+    let usual = [line("worker", worker), line("instructions", "x"), line("capabilities", "[READ]"), decision].concat();
+    format!(
+        "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  first:\n    worker: CUSTOM\n    instructions: x\n    capabilities: [READ]\n    \
+         max_iterations: 2\n    completion_check:\n{usual}      {key}: {value}\n"
+    )
+}
+
+#[test]
+fn every_key_of_a_check_takes_the_same_values() {
+    let paths = ["a/b", "../a", "/a", ".", "./", "a/", "a/.", "./a", "a/../b", "..a"];
+    let mut files = Vec::new();
+    for key in KEYS.iter().filter(|key| key.section == Section::Check) {
+        for value in VALUES.iter().chain(&paths) {
+            for worker in ["CUSTOM", "CLAUDE_CODE", "SCRIBE"] {
+                files.push(with_check(key.name, value, worker));
+            }
+        }
+    }
+    let tried = hold(files);
+    assert!(tried > 4_000, "{tried}");
+    let step = |lines: &str| {
+        format!(
+            "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  a: {{worker: CUSTOM, instructions: x, capabilities: [READ], {lines}}}\n"
+        )
+    };
+    let check = "completion_check: {worker: CUSTOM, instructions: x, capabilities: [READ]}";
+    hold(["", ", max_iterations: 1", ", max_iterations: 2", ", max_iterations: 0"].map(|most| step(&format!("{check}{most}"))));
+    hold(["completion_check: false", "completion_check: {enabled: false}, max_iterations: 0"].map(step));
+}
+
 #[test]
 fn names_of_steps_are_the_same() {
     let names = [

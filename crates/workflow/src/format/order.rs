@@ -32,6 +32,7 @@ impl Place {
             (Self::Section(Section::Workflow), "steps") => Self::Steps,
             (Self::Section(Section::Workflow), "environment") => Self::Section(Section::Environment),
             (Self::Section(Section::Workflow | Section::Step), "secrets") => Self::ListOf(Section::Secret),
+            (Self::Section(Section::Step), "completion_check") => Self::Section(Section::Check),
             (Self::Section(Section::Step), "inputs") => Self::ListOf(Section::Input),
             (Self::Section(Section::Step), "outputs") => Self::ListOf(Section::Output),
             (Self::Steps, _) => Self::Section(Section::Step),

@@ -41,8 +41,8 @@ pub(super) enum Shape {
     Variable,
     /// A text that a worker is handed.
     Instructions,
-    /// A map that is not described further.
-    Map,
+    /// A check, or what switches it off.
+    Check,
 }
 
 impl Shape {
@@ -56,6 +56,9 @@ impl Shape {
                 let names = Capability::NAMES.map(str::to_owned).to_vec();
                 return Some(Self::List(1, Box::new(Self::Words(names))));
             }
+            (_, "completion_check") => return Some(Self::Check),
+            // Without a check fewer mean nothing; with one, the step asks for two.
+            (_, "max_iterations") => return Some(Self::Whole(0)),
             (_, "description") | (Section::Output, "type") => return Some(Self::Note),
             (_, "steps") => return Some(Self::Steps),
             (_, "environment") => return Some(Self::Of("environment")),
@@ -87,7 +90,6 @@ impl Shape {
             "boolean" => Some(Self::Boolean),
             "number > 0" => Some(Self::Amount),
             "duration" => Some(Self::Duration),
-            "map" => Some(Self::Map),
             "list of texts" | "list of paths" => list(Self::Text),
             "list of steps" => list(Self::StepReference),
             _ if kind.starts_with('`') && kind.ends_with('`') => {
@@ -131,7 +133,10 @@ impl Shape {
             }),
             Self::Variable => json!({ "type": "string", "minLength": 1, "pattern": "^[^=]*$" }),
             Self::Instructions => json!({ "type": "string", "minLength": 1, "maxLength": 1_048_576 }),
-            Self::Map => json!({ "type": "object" }),
+            // What is off may be any map.
+            Self::Check => json!({
+                "if": super::off(), "then": true, "else": reference("check"),
+            }),
         }
     }
 }
