@@ -32,11 +32,9 @@ pub fn schema() -> Value {
 }
 
 fn definitions() -> Value {
-    let mut step = map(Section::Step);
-    extend(&mut step, json!({ "allOf": by_worker() }));
+    let mut step = work(Section::Step);
     extend(&mut step, json!({ "allOf": [iterations()] }));
-    let mut check = map(Section::Check);
-    extend(&mut check, json!({ "allOf": by_worker() }));
+    let mut check = work(Section::Check);
     extend(&mut check, json!({ "allOf": [decision_file()] }));
     json!({
         "step": step,
@@ -74,6 +72,36 @@ fn map(section: Section) -> Value {
         extend(&mut map, json!({ "allOf": together }));
     }
     map
+}
+
+/// The keys that say what a worker does, and what `run` stands for.
+const WORK: [&str; 3] = ["worker", "instructions", "capabilities"];
+
+/// A map whose work is a script of `run`, or what a worker is handed.
+fn work(section: Section) -> Value {
+    let mut map = map(section);
+    if let Some(Value::Array(required)) = map.get_mut("required") {
+        required.retain(|name| WORK.iter().all(|work| name != work));
+    }
+    let mut script = script_keys();
+    script.insert("run".to_owned(), script_text());
+    script.insert("worker".to_owned(), json!({ "const": WorkerKind::CUSTOM.name() }));
+    let either = json!({ "if": is_script(), "then": {"properties": script}, "else": {"required": WORK} });
+    extend(&mut map, json!({ "allOf": by_worker() }));
+    extend(&mut map, json!({ "allOf": [either] }));
+    map
+}
+
+/// Beside `instructions`, `run` has no effect.
+fn is_script() -> Value {
+    json!({ "required": ["run"], "not": {"required": ["instructions"]} })
+}
+
+/// The text of a script.
+fn script_text() -> Value {
+    let mut text = Shape::Instructions.schema();
+    extend(&mut text, json!({ "pattern": NO_NUL }));
+    text
 }
 
 /// The value of a key, with what its reference says.
@@ -119,19 +147,25 @@ fn together(key: &KeyDoc) -> Option<Value> {
     Some(json!({ "if": {"required": [key.name]}, "then": {"anyOf": [is_off, other_is_off]} }))
 }
 
-/// Which keys each kind of worker does not have.
+/// The keys that a kind of worker does not have.
+fn refused_keys(kind: WorkerKind) -> Map<String, Value> {
+    let options = AgentOption::ALL.into_iter().filter(|option| option.instead_with(kind).is_some());
+    let of_agents = OF_AGENTS.into_iter().filter(|_| kind == WorkerKind::CUSTOM);
+    let keys = of_agents.chain(options.map(AgentOption::key));
+    keys.map(|key| (key.to_owned(), Value::Bool(false))).collect()
+}
+
+/// The keys of a script.
+fn script_keys() -> Map<String, Value> {
+    let mut keys = refused_keys(WorkerKind::CUSTOM);
+    keys.insert("instructions".to_owned(), json!({ "pattern": NO_NUL }));
+    keys
+}
+
+/// Which keys each kind of worker has.
 fn by_worker() -> Vec<Value> {
-    let refused = |kind: WorkerKind| -> Vec<&'static str> {
-        let options = AgentOption::ALL.into_iter().filter(|option| option.instead_with(kind).is_some());
-        let of_agents = OF_AGENTS.into_iter().filter(|_| kind == WorkerKind::CUSTOM);
-        of_agents.chain(options.map(AgentOption::key)).collect()
-    };
     let rule = |kind: WorkerKind| {
-        let mut keys: Map<String, Value> =
-            refused(kind).into_iter().map(|key| (key.to_owned(), Value::Bool(false))).collect();
-        if kind == WorkerKind::CUSTOM {
-            keys.insert("instructions".to_owned(), json!({ "pattern": NO_NUL }));
-        }
+        let keys = if kind == WorkerKind::CUSTOM { script_keys() } else { refused_keys(kind) };
         (!keys.is_empty()).then(|| {
             json!({
                 "if": {"required": ["worker"], "properties": {"worker": {"const": kind.name()}}},
@@ -152,7 +186,9 @@ fn iterations() -> Value {
 
 /// A check that does not decide by its exit code names the file it decides in: a file inside the workspace.
 fn decision_file() -> Value {
-    let is_script = json!({ "required": ["worker"], "properties": {"worker": {"const": WorkerKind::CUSTOM.name()}} });
+    let custom =
+        json!({ "required": ["worker"], "properties": {"worker": {"const": WorkerKind::CUSTOM.name()}} });
+    let is_script = json!({ "anyOf": [custom, is_script()] });
     let mut path = Shape::PathInside.schema();
     extend(&mut path, json!({ "not": {"pattern": r"^(\.?/)*\.?$|/$"} }));
     json!({ "if": is_script, "else": {"required": ["decision_file"], "properties": {"decision_file": path}} })

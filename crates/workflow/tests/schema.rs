@@ -208,9 +208,12 @@ fn every_key_takes_the_same_values() {
 
 /// A step with a check that has one more line.
 fn with_check(key: &str, value: &str, worker: &str) -> String {
-    let line = |name: &str, usual: &str| if key == name { String::new() } else { format!("      {name}: {usual}\n") };
+    let line = |name: &str, usual: &str| {
+        if key == name { String::new() } else { format!("      {name}: {usual}\n") }
+    };
     let decision = if worker == "CUSTOM" { String::new() } else { line("decision_file", "done") };
-    let usual = [line("worker", worker), line("instructions", "x"), line("capabilities", "[READ]"), decision].concat();
+    let usual = [line("worker", worker), line("instructions", "x"), line("capabilities", "[READ]"), decision]
+        .concat();
     format!(
         "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  first:\n    worker: CUSTOM\n    instructions: x\n    capabilities: [READ]\n    \
          max_iterations: 2\n    completion_check:\n{usual}      {key}: {value}\n"
@@ -236,8 +239,32 @@ fn every_key_of_a_check_takes_the_same_values() {
         )
     };
     let check = "completion_check: {worker: CUSTOM, instructions: x, capabilities: [READ]}";
-    hold(["", ", max_iterations: 1", ", max_iterations: 2", ", max_iterations: 0"].map(|most| step(&format!("{check}{most}"))));
+    hold(
+        ["", ", max_iterations: 1", ", max_iterations: 2", ", max_iterations: 0"]
+            .map(|most| step(&format!("{check}{most}"))),
+    );
     hold(["completion_check: false", "completion_check: {enabled: false}, max_iterations: 0"].map(step));
+}
+
+#[test]
+fn a_step_in_one_line_is_judged_alike() {
+    let step = |lines: &str| format!("name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  a: {{{lines}}}\n");
+    let beside = [
+        "",
+        ", worker: CUSTOM",
+        ", worker: CLAUDE_CODE",
+        ", worker: SCRIBE",
+        ", instructions: y",
+        ", instructions: y, worker: CLAUDE_CODE, capabilities: [READ]",
+        ", capabilities: [READ]",
+        ", capabilities: []",
+        ", model: m",
+        ", max_iterations: 2, completion_check: {run: z}",
+        ", max_iterations: 2, completion_check: {run: z, instructions: q}",
+        ", max_iterations: 2, completion_check: {run: ''}",
+    ];
+    let runs = ["run: x", "run: ''", "run: 5", "run: [x]", "run: \"a\\0b\"", "run: ~"];
+    hold(runs.iter().flat_map(|run| beside.iter().map(move |more| step(&format!("{run}{more}")))));
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub(super) enum Shape {
     Instructions,
     /// A check, or what switches it off.
     Check,
+    /// What is not described here.
+    Anything,
 }
 
 impl Shape {
@@ -56,6 +58,8 @@ impl Shape {
                 let names = Capability::NAMES.map(str::to_owned).to_vec();
                 return Some(Self::List(1, Box::new(Self::Words(names))));
             }
+            // Beside `instructions` it is not read, and what it is otherwise is said where that is known.
+            (_, "run") => return Some(Self::Anything),
             (_, "completion_check") => return Some(Self::Check),
             // Without a check fewer mean nothing; with one, the step asks for two.
             (_, "max_iterations") => return Some(Self::Whole(0)),
@@ -133,6 +137,7 @@ impl Shape {
             }),
             Self::Variable => json!({ "type": "string", "minLength": 1, "pattern": "^[^=]*$" }),
             Self::Instructions => json!({ "type": "string", "minLength": 1, "maxLength": 1_048_576 }),
+            Self::Anything => json!({}),
             // What is off may be any map.
             Self::Check => json!({
                 "if": super::off(), "then": true, "else": reference("check"),
