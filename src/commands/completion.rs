@@ -110,11 +110,10 @@ fn runs_that(typed: &OsStr, is_wanted: fn(&LocalRun) -> bool) -> Vec<CompletionC
         let by_id = !typed.is_empty() && id.as_str().starts_with(typed);
         let name = handle.filter(|handle| handle.starts_with(typed) && !by_id);
         let name = name.or_else(|| id.as_str().starts_with(typed).then(|| id.to_string()))?;
-        let run = LocalRun::from(run);
-        if !is_wanted(&run) {
+        if !is_wanted(&LocalRun::from(run.clone())) {
             return None;
         }
-        let help = run.run_dir().manifest().ok().map(|manifest| {
+        let help = run.manifest().ok().map(|manifest| {
             let workflow = crate::terminal::plain(&manifest.name);
             format!("{workflow}, {} ago", ago(now, manifest.started_at)).into()
         });

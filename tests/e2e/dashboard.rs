@@ -300,7 +300,7 @@ fn a_demo_reports_that_it_is_one_and_records_nothing() {
 fn roboppi_alone_shows_live_runs_in_a_terminal_and_its_help_elsewhere() {
     let env = TestEnv::new();
     let mut help = env.roboppi::<&str>([]).start_in_terminal(40, 100);
-    help.wait_for_text("Usage: roboppi");
+    help.wait_for_text("output of the last run");
     help.expect_code(2);
     let run = env.run(&Flow::of(UNTIL_END)).start();
     env.wait_for("the run", || env.runs().pop());

@@ -453,10 +453,13 @@ impl Running<'_> {
 
     /// Waits until it has printed something.
     pub(crate) fn wait_for_text(&self, text: &str) {
+        self.env.wait_for(&format!("the text {text:?}"), || self.has_printed(text).then_some(()));
+    }
+
+    /// Whether it has printed a text so far, on either stream.
+    pub(crate) fn has_printed(&self, text: &str) -> bool {
         let printed = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).contains(text);
-        self.env.wait_for(&format!("the text {text:?}"), || {
-            (printed(&self.stdout) || printed(&self.stderr)).then_some(())
-        });
+        printed(&self.stdout) || printed(&self.stderr)
     }
 }
 

@@ -179,9 +179,12 @@ fn user_signals_ask_for_a_status_and_end_nothing() {
         let worker = env.read("started");
         // A worker may be faster than the record of its start.
         env.wait_for("the step that runs", || (env.the_run().state("work") == "running").then_some(()));
-        run.signal(SIGUSR1);
-        run.wait_for_text(&format!("pid {}", worker.trim()));
-        run.wait_for_text("    | the first line");
+        let status = [format!("pid {}", worker.trim()), "    | the first line".to_owned()];
+        // Each request is answered with what the record has at that time.
+        env.wait_for("the status with the last line", || {
+            run.signal(SIGUSR1);
+            status.iter().all(|text| run.has_printed(text)).then_some(())
+        });
         signal_all_of_ours(&env, &[SIGUSR1, SIGUSR2]);
         env.write("go", "");
         let printed = run.wait().code(0);

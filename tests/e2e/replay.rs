@@ -94,6 +94,7 @@ fn at_full_speed_it_ends_as_its_owner_saw_it_end() {
                         let [owner, other] = [&owner, &other].map(page);
                         let here = |word: &str| owner.iter().any(|line| line.contains(word));
                         let chosen = here(&format!("›✓ {step}"))
+                            || here(&format!("›✓~{step}"))
                             || here(&format!("›✗ {step}"))
                             || here(&format!("›⊘ {step}"));
                         (owner == other && here(has) && chosen).then_some(())

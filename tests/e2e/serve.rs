@@ -322,7 +322,11 @@ fn a_command_reaches_the_run_and_its_journal_names_the_user() {
     run.wait().code(130).text();
     let command = env.the_run().events("command").remove(0);
     assert_eq!(command["user"], "operator@127.0.0.1");
-    let shown = served.own("GET", "/api/v1/runs/r1", "").json();
+    // The server reads the record a moment after it is written.
+    let shown = env.wait_for("the command", || {
+        let shown = served.own("GET", "/api/v1/runs/r1", "").json();
+        shown["commands"][0].is_object().then_some(shown)
+    });
     assert_eq!(
         (&shown["commands"][0]["command"], &shown["commands"][0]["user"]),
         (&json!("cancel"), &command["user"])

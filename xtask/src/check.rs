@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::{cargo, run};
+use crate::{cargo, page, run};
 
 /// Format, lints and documentation, then the tests. Those of the workspace come last, so that what they say stands at the end.
 pub(crate) fn everything() -> Result<(), String> {
@@ -15,6 +15,7 @@ pub(crate) fn everything() -> Result<(), String> {
     for program in ["zsh", "fish"] {
         shell(program);
     }
+    page::check()?;
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run(doc)?;
@@ -67,20 +68,20 @@ fn shell(name: &str) {
     );
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
 
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 /// Whether a program is there, and answers.
-fn starts(mut probe: Command) -> bool {
+pub(crate) fn starts(mut probe: Command) -> bool {
     probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())
 }
 
 /// Whether this is the machine that decides about changes, where nothing is left out.
-fn is_deciding() -> bool {
+pub(crate) fn is_deciding() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty())
 }
 

@@ -174,7 +174,7 @@ impl Hub {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub(crate) fn from_record(&self, after: Cursor) -> Result<RecordEvents, roboppi_record::RecordError> {
+    pub(crate) fn recorded_after(&self, after: Cursor) -> Result<RecordEvents, roboppi_record::RecordError> {
         RecordEvents::open(self.record(), self.facts.clone(), after)
     }
 
@@ -188,7 +188,7 @@ impl Hub {
         last: Option<usize>,
         since: Option<u64>,
     ) -> Result<Cursor, roboppi_record::RecordError> {
-        Ok(self.from_record(Cursor::default())?.cursor_before(filter, last, since))
+        Ok(self.recorded_after(Cursor::default())?.cursor_before(filter, last, since))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -58,6 +58,9 @@ pub(crate) enum RunChanges {
     Anew,
 }
 
+/// Rows that their readers share.
+pub(crate) type Rows = Arc<Vec<Arc<RunRow>>>;
+
 impl RunList {
     pub(crate) fn new(hubs: Arc<Hubs>, epoch: String) -> Self {
         Self {
@@ -87,7 +90,7 @@ impl RunList {
     ///
     /// # Errors
     /// When the directory of runs cannot be read.
-    pub(crate) fn rows(&self, now: UtcMillis) -> Result<(Arc<Vec<Arc<RunRow>>>, String), RecordError> {
+    pub(crate) fn rows(&self, now: UtcMillis) -> Result<(Rows, String), RecordError> {
         let fresh = self.lock().looked.is_some_and(|looked| looked.elapsed() < RHYTHM);
         if !fresh {
             self.refresh(now)?;

@@ -92,7 +92,7 @@ fn of_journal(facts: &RunFacts, view: &RunView, record: &JournalRecord, place: P
             let fields = json!({"at": at, "kind": "runChanged", "run": row, "stepsLeftOut": true});
             sent(place, "runChanged", None, true, &fields)
         }
-        _ => sent(place, "other", None, false, &json!({"at": at, "kind": "other"})),
+        RunEvent::Unknown { .. } => sent(place, "other", None, false, &json!({"at": at, "kind": "other"})),
     }
 }
 

@@ -126,7 +126,8 @@ impl RunFeed {
             }
             let (hub, filter) = (Arc::clone(&self.hub), self.filter.clone());
             let room = self.most.saturating_sub(self.backlog.len());
-            let stretch = app.aside(move |_| Ok(hub.from_record(at)?.read(&filter, room + 1, None))).await?;
+            let stretch =
+                app.aside(move |_| Ok(hub.recorded_after(at)?.read(&filter, room + 1, None))).await?;
             self.backlog.extend(stretch.events);
             if stretch.more || self.backlog.len() > self.most {
                 break;
@@ -154,7 +155,7 @@ impl RunFeed {
         let to = Arc::clone(&self.cursor);
         let (hub, filter) = (Arc::clone(&self.hub), self.filter.clone());
         let (begin, end): (Cursor, Cursor) = (from.parse()?, to.parse()?);
-        let count = app.aside(move |_| Ok(hub.from_record(begin)?.count(&filter, &end))).await?;
+        let count = app.aside(move |_| Ok(hub.recorded_after(begin)?.count(&filter, &end))).await?;
         Ok((Gap { from, to, count, reason }, Box::new(run)))
     }
 
@@ -217,7 +218,7 @@ impl RunFeed {
         let (hub, filter) = (Arc::clone(&self.hub), self.filter.clone());
         let (from, to, before) = (from.clone(), to.clone(), from.to_string().into());
         let stretch =
-            app.aside(move |_| Ok(hub.from_record(from)?.read(&filter, FETCHED, Some(&to)))).await?;
+            app.aside(move |_| Ok(hub.recorded_after(from)?.read(&filter, FETCHED, Some(&to)))).await?;
         Ok(Fetched {
             from: before,
             events: stretch.events.into(),

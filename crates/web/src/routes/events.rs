@@ -29,7 +29,7 @@ pub(crate) async fn page(State(app): State<Arc<App>>, Segments(run): Segments<St
                 (None, None) => after,
                 _ => hub.cursor_before(&filter, last, since)?,
             };
-            Ok(hub.from_record(after)?.read(&filter, limit, to.as_ref()))
+            Ok(hub.recorded_after(after)?.read(&filter, limit, to.as_ref()))
         })
         .await?;
     Ok(answer(&stretch))

@@ -1,0 +1,68 @@
+//! The page of the browser: its types, its pure parts and its build with npm, and what Chromium shows of it.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::check::{is_deciding, is_root, starts};
+use crate::{cargo, root, run};
+
+fn dir() -> PathBuf {
+    root().join("crates/web/app")
+}
+
+fn npm(arguments: &[&str]) -> Command {
+    let mut npm = Command::new("npm");
+    npm.args(arguments).current_dir(dir());
+    npm
+}
+
+/// Installs what the page is built with, as its lock file says. What is missing is reported, and an error where nothing is left out.
+fn installed() -> Result<bool, String> {
+    let mut probe = Command::new("npm");
+    probe.arg("--version");
+    let missing = if !starts(probe) {
+        "`npm` is missing"
+    } else if run(npm(&["ci", "--no-fund", "--no-audit"])).is_err() {
+        "`npm ci` does not get the packages of the page"
+    } else {
+        return Ok(true);
+    };
+    if is_deciding() {
+        return Err(missing.to_owned());
+    }
+    eprintln!("\n{missing}: the tests of the page are left out.");
+    Ok(false)
+}
+
+/// Types, pure parts, and whether the files in `dist` are those that its sources give.
+pub(crate) fn check() -> Result<(), String> {
+    if !installed()? {
+        return Ok(());
+    }
+    ["check", "unit", "current"].into_iter().try_for_each(|script| run(npm(&["run", "--silent", script])))
+}
+
+/// Opens the page in Chromium, with runs that are made up and with the built program.
+pub(crate) fn browser() -> Result<(), String> {
+    if !installed()? {
+        return Ok(());
+    }
+    let chromium = || {
+        ["chromium", "chromium-browser"].into_iter().any(|name| {
+            let mut probe = Command::new(name);
+            probe.arg("--version");
+            starts(probe)
+        })
+    };
+    if !chromium() && is_root() {
+        let mut apt = Command::new("apt-get");
+        apt.args(["install", "--yes", "--no-install-recommends", "chromium"]);
+        // What it shows then says that there is none.
+        let _ = run(apt);
+    }
+    run(cargo(&["build", "--locked", "--bin", "roboppi"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let mut tests = npm(&["run", "--silent", "browser"]);
+    tests.env("ROBOPPI_BIN", target.join("debug/roboppi"));
+    run(tests)
+}
