@@ -47,7 +47,7 @@ fn a_script_of_an_agent_and_two_scripts_are_reported() {
     insta::assert_snapshot!(rows.join("\n"), @r"
     - error 6:5 `steps.s.run` is a script, which `CLAUDE_CODE` does not run (write `instructions:` for an agent, or remove `worker`)
     - warning 6:5 `steps.s.run` has no effect beside `instructions` (remove one of them)
-    - error 6:10 `steps.s.run` must be text, found a list
+    - error 6:10 `steps.s.run` must be text, found a list (write one text: lines of their own below `|`, or quotation marks around a text that begins with `[`)
     - error 6:10 `steps.s.run` must not be empty
     - error 6:5 `steps.s.run` has no value, expected text
     - error 7:5 `steps.s.model` has no effect on a `CUSTOM` worker (it is for agents; remove it, or name an agent as `worker`)

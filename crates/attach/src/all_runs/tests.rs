@@ -21,7 +21,9 @@ fn me() -> roboppi_ipc::ProcessIdentity {
     roboppi_process::identity(std::process::id()).unwrap()
 }
 
-const DEAD: roboppi_ipc::ProcessIdentity = roboppi_ipc::ProcessIdentity { pid: 1, start_time: 0 };
+/// No process has both this pid and this start time, which is years after the boot.
+const DEAD: roboppi_ipc::ProcessIdentity =
+    roboppi_ipc::ProcessIdentity { pid: 1, start_time: 100_000_000_000 };
 
 fn begin(root: &StateRoot, id: &str, owner: roboppi_ipc::ProcessIdentity) -> (RunDir, JournalWriter) {
     let run = root.create_run(&RunId::parse(id).unwrap()).unwrap();
