@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use crate::machine::{is_deciding, is_root, starts};
 use crate::{cargo, page, run};
 
 /// Format, lints and documentation, then the tests. Those of the workspace come last, so that what they say stands at the end.
@@ -12,6 +13,7 @@ pub(crate) fn everything() -> Result<(), String> {
     if component("clippy", "clippy")? {
         run(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     }
+    dependencies()?;
     for program in ["zsh", "fish"] {
         shell(program);
     }
@@ -43,6 +45,15 @@ fn outside() -> Result<(), String> {
     run(tests)
 }
 
+/// Licences, sources and duplicates of dependencies, where the tool is installed: the first two are a test as well. Advisories are for
+/// the workflow of the repository: they come from elsewhere, and change without a change here.
+fn dependencies() -> Result<(), String> {
+    if !starts(cargo(&["deny", "--version"])) {
+        return Ok(());
+    }
+    run(cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]))
+}
+
 /// A shell in which completion is tested, installed where this may install programs: as root, with the packages of Debian.
 fn shell(name: &str) {
     let is_there = || {
@@ -66,23 +77,6 @@ fn shell(name: &str) {
     eprintln!(
         "\n`{name}` is missing: the tests of completion in it are left out. Install the package `{name}` to have them."
     );
-}
-
-pub(crate) fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-
-    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
-}
-
-/// Whether a program is there, and answers.
-pub(crate) fn starts(mut probe: Command) -> bool {
-    probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    probe.status().is_ok_and(|status| status.success())
-}
-
-/// Whether this is the machine that decides about changes, where nothing is left out.
-pub(crate) fn is_deciding() -> bool {
-    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
 }
 
 /// Whether a part of the toolchain is there, after trying to install it. A machine that cannot have it may

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "it is a command line program that says what it does")]
 
 mod check;
+mod machine;
 mod package;
 mod page;
 mod performance;

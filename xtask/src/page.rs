@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::check::{is_deciding, is_root, starts};
+use crate::machine::{is_deciding, is_root, starts};
 use crate::{cargo, root, run};
 
 fn dir() -> PathBuf {
