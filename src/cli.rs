@@ -11,7 +11,7 @@ use nix::sys::stat::{SFlag, fstat};
 use crate::commands::record;
 use crate::commands::{
     agent_run, artifacts, attach, completions, control, core, dashboard, doctor, emit, events, export, guard,
-    import, init, logs, man, mask, replay, runs, serve, show, stats, watch, workers, workflow_fmt,
+    host, import, init, logs, man, mask, on, replay, runs, serve, show, stats, watch, workers, workflow_fmt,
     workflow_graph, workflow_list, workflow_run, workflow_schema, workflow_validate,
 };
 use crate::exit::Failure;
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     /// Run an agent on a single task, and print its answer
     #[command(visible_alias = "agent")]
     Run(Box<agent_run::AgentArgs>),
+    /// Run a command on other hosts, all at once, with its live output
+    On(Box<on::OnArgs>),
     /// Check the state directory, the workers, the terminal and the configuration
     Doctor(doctor::DoctorArgs),
     /// List the kinds of workers: path and version of those that are installed, how to install the others, and other cores
@@ -101,6 +103,9 @@ pub(crate) enum Command {
     Man(man::ManArgs),
     /// Run as the core of a supervisor: JSON lines on stdin and stdout
     Core(core::CoreArgs),
+    /// Keep what a run does on this host: frames on stdin and stdout, as a carrier starts it
+    #[command(hide = true)]
+    Host(host::HostArgs),
     /// Run another program under a guard, like a core
     #[command(hide = true)]
     Guard(guard::GuardArgs),
@@ -177,6 +182,7 @@ impl Command {
             Self::Init(args) => init::run(args),
             Self::Workflow { command } => command.run(),
             Self::Run(args) => agent_run::run(args),
+            Self::On(args) => on::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Workers(args) => workers::run(args),
             Self::Dashboard(args) => dashboard::run(args),
@@ -200,6 +206,7 @@ impl Command {
             Self::Completions(args) => completions::run(args),
             Self::Man(args) => man::run(args, <Cli as clap::CommandFactory>::command()),
             Self::Core(args) => core::run(args),
+            Self::Host(args) => host::run(args),
             Self::Guard(args) => guard::run(args),
         }
     }

@@ -5,8 +5,9 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use indexmap::IndexMap;
 use roboppi_ipc::WorkerKind;
-use roboppi_workflow::{CoreCommand, OtherKinds, WorkerKinds, Workflow, nearest};
+use roboppi_workflow::{CoreCommand, HostSpec, OtherKinds, WorkerKinds, Workflow, nearest};
 
 use crate::config::{UserConfig, file_name};
 use crate::exit::Failure;
@@ -30,6 +31,8 @@ pub(crate) struct Cores {
     given: Option<(OtherCore, &'static str)>,
     /// Those of the configuration file, by kind.
     configured: Vec<(WorkerKind, OtherCore)>,
+    /// Hosts of the configuration file.
+    hosts: IndexMap<String, HostSpec>,
     /// Whether workers are to be started from this process.
     direct: bool,
 }
@@ -50,7 +53,8 @@ impl Cores {
         let variable = || env::var_os(VARIABLE).filter(|path| !path.is_empty() && !direct);
         let given = flag.or_else(|| variable().map(|path| (path.into(), VARIABLE)));
         let given = given.map(|(entry, by)| (OtherCore { entry, args: Vec::new() }, by));
-        Ok(Self { given, configured: configured()?, direct })
+        let user = UserConfig::read()?;
+        Ok(Self { given, configured: configured(&user), hosts: user.config.hosts.clone(), direct })
     }
 
     /// Whether each run has a core of this program.
@@ -74,7 +78,13 @@ impl Cores {
     }
 
     fn known_kinds(&self) -> WorkerKinds {
-        WorkerKinds::builtin().with(self.configured.iter().map(|(kind, _)| *kind))
+        let kinds = WorkerKinds::builtin().with(self.configured.iter().map(|(kind, _)| *kind));
+        kinds.with_hosts(self.hosts.clone())
+    }
+
+    /// Hosts of the configuration file, which steps of every workflow may name.
+    pub(crate) const fn hosts(&self) -> &IndexMap<String, HostSpec> {
+        &self.hosts
     }
 
     /// Kinds of the configuration file and their cores.
@@ -147,13 +157,12 @@ impl Cores {
 }
 
 /// What the configuration file says of cores.
-fn configured() -> Result<Vec<(WorkerKind, OtherCore)>, Failure> {
-    let user = UserConfig::read()?;
+fn configured(user: &UserConfig) -> Vec<(WorkerKind, OtherCore)> {
     let core = |(kind, command): (&WorkerKind, &CoreCommand)| {
         let args = command.args.iter().map(OsString::from).collect();
         (*kind, OtherCore { entry: user.program(command), args })
     };
-    Ok(user.config.cores.iter().map(core).collect())
+    user.config.cores.iter().map(core).collect()
 }
 
 #[cfg(test)]
@@ -166,7 +175,7 @@ mod tests {
 
     fn cores(configured: &[(&'static str, &str)], direct: bool) -> Cores {
         let configured = configured.iter().map(|(kind, entry)| (WorkerKind::from_static(kind), core(entry)));
-        Cores { given: None, configured: configured.collect(), direct }
+        Cores { given: None, configured: configured.collect(), hosts: IndexMap::new(), direct }
     }
 
     fn workflow(kinds: &[&str], known: &Cores) -> Workflow {

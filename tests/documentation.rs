@@ -245,6 +245,7 @@ fn generated(name: &str, page: &str) -> String {
         "keys of an output" => supported(Section::Output),
         "keys of a secret" => supported(Section::Secret),
         "keys of environment" => supported(Section::Environment),
+        "keys of a host" => supported(Section::Host),
         "keys that are not supported yet" => refused(),
         "keys of the screen" => screen_keys(Role::Owner),
         "keys of an attached screen" => screen_keys(Role::Viewer),
@@ -304,6 +305,11 @@ fn the_schema_of_workflow_files_is_current() {
 }
 
 #[test]
+fn the_keys_of_a_host_are_described() {
+    hold("hosts.md", 1);
+}
+
+#[test]
 fn the_keys_of_the_screen_are_described() {
     hold("screen.md", 3);
 }
@@ -315,7 +321,7 @@ fn the_keys_of_the_dashboard_are_described() {
 
 #[test]
 fn the_command_line_is_described() {
-    hold("command-line.md", 31);
+    hold("command-line.md", 32);
 }
 
 /// The rows and goals of the page are those that the benches declare. Its values are those that were measured last.

@@ -27,7 +27,7 @@ mod yaml;
 /// The crates from the bottom up. A crate may use those of lower layers, never one of its own.
 const LAYERS: &[&[&str]] = &[
     &["roboppi-ipc", "roboppi-untrusted"],
-    &["roboppi-run"],
+    &["roboppi-hosts", "roboppi-run"],
     &[
         "roboppi-workflow",
         "roboppi-worker-adapters",
@@ -40,7 +40,7 @@ const LAYERS: &[&[&str]] = &[
     &["roboppi-record"],
     &["roboppi-attach"],
     &["roboppi-report", "roboppi-watch"],
-    &["roboppi-core", "roboppi-supervisor", "roboppi-tui", "roboppi-web"],
+    &["roboppi-core", "roboppi-keeper", "roboppi-supervisor", "roboppi-tui", "roboppi-web"],
     &["roboppi"],
 ];
 
@@ -48,6 +48,7 @@ const LAYERS: &[&[&str]] = &[
 const PURE: &[&str] = &[
     "roboppi-board",
     "roboppi-ingest",
+    "roboppi-hosts",
     "roboppi-ipc",
     "roboppi-redact",
     "roboppi-run",

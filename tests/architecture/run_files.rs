@@ -39,6 +39,7 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("crates/core/src/worker/budgets.rs", "RunDir", "counts what the logs of a run take, as their writer"),
     ("crates/core/src/worker/record.rs", "EventReadBack", "reads back what it wrote and had no room for"),
     ("crates/core/src/worker/state.rs", "blobs", "a note and an artifact name a report that it kept"),
+    ("crates/hosts/src/mirror.rs", "blobs", "names of large values in what a host sends"),
     ("crates/supervisor/src/event_snapshots.rs", "RunDir", "gives the directory to the writer of snapshots"),
     (
         "crates/supervisor/src/prepare.rs",

@@ -51,6 +51,8 @@ mod help;
 mod hostile_output;
 mod hostile_parent;
 mod hostile_state;
+mod hosts;
+mod hosts_ssh;
 mod idle;
 mod json;
 mod junit;

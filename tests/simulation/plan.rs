@@ -80,6 +80,7 @@ impl Plan {
             context_dir: None,
             secrets: Vec::new(),
             environment: roboppi_ipc::VariablePolicy::default(),
+            hosts: Default::default(),
             steps: steps
                 .into_iter()
                 .enumerate()
@@ -156,6 +157,7 @@ fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {
         capabilities: [Capability::Read].into(),
         agent: roboppi_workflow::AgentOptions::none(),
         workspace: None,
+        host: None,
         depends_on,
         inputs: Vec::new(),
         outputs: Vec::new(),

@@ -172,6 +172,7 @@ impl Book<'_> {
             max_attempts: 1,
             max_iterations: None,
             role: Role::Work,
+            host: roboppi_run::HostId::here(),
             check: None,
         })
     }

@@ -86,6 +86,11 @@ pub(crate) fn is_name(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Whether a value has this name.
+pub(crate) fn is_of(content: &[u8], name: &str) -> bool {
+    name_of(content) == name
+}
+
 fn name_of(content: &[u8]) -> String {
     hex(&Sha256::digest(content))
 }

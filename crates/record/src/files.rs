@@ -122,6 +122,14 @@ pub(crate) fn wait_for_lock(file: &File, path: &Path) -> Result<(), RecordError>
     }
 }
 
+/// Opens a file to write at any place, and makes it when it is not there.
+pub(crate) fn open_or_create_write(path: &Path) -> Result<File, RecordError> {
+    refuse_links(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(FILE_MODE).custom_flags(O_NOFOLLOW);
+    options.open(path).map_err(RecordError::io("open", path))
+}
+
 /// Opens a file of a record to read; `None` when it is not there.
 ///
 /// # Errors

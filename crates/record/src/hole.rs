@@ -43,6 +43,11 @@ impl Hole {
         bytes
     }
 
+    /// The hole in the content of its file.
+    pub(crate) fn parse(content: &[u8]) -> Option<Self> {
+        Self::decode(content.try_into().ok()?)
+    }
+
     fn decode(bytes: &[u8; LEN]) -> Option<Self> {
         let word = |at: usize| bytes[at..].first_chunk().map(|word| u64::from_le_bytes(*word));
         let sum = bytes.last_chunk().map(|sum| u32::from_le_bytes(*sum))?;

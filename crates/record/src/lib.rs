@@ -48,6 +48,7 @@ mod limits;
 mod line_file;
 mod log;
 mod memory;
+mod mirror;
 mod owner_lock;
 mod packed;
 mod portable;
@@ -84,6 +85,7 @@ pub use log::{
     SearchPosition, UNKNOWN_LOSS,
 };
 pub use memory::MemoryRecord;
+pub use mirror::{MirrorWriter, SpoolFiles, SpoolState, mirrored_files};
 pub use owner_lock::{LockProbe, LockState, OwnerLock};
 pub use packed::{PackedLogs, Packing};
 pub use portable::{Exported, ImportLimits, Imported, PortableHead};

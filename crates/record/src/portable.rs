@@ -16,6 +16,7 @@ mod names;
 
 pub use export::Exported;
 pub use import::ImportLimits;
+pub(crate) use names::is_part;
 
 /// Version of the file this program writes.
 const FORMAT: u32 = 1;

@@ -30,6 +30,7 @@ pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
         max_iterations: None,
         role: roboppi_run::Role::Work,
         check: None,
+        host: roboppi_run::HostId::here(),
     };
     RunEvent::RunStarted {
         run_id: RunId::parse("0194-demo").unwrap(),

@@ -70,6 +70,7 @@ impl Page<'_> {
             self.head(),
             self.trouble(),
             self.steps(),
+            self.hosts(),
             self.iterations(),
             self.flaky(),
             self.agents(),
@@ -231,6 +232,13 @@ impl Page<'_> {
                 .map(|used| used.map_or_else(none, |(cpu, most)| [duration(cpu), peak(most)]));
             std::iter::once(["CPU", "MEMORY"].map(str::to_owned)).chain(rows).collect()
         })
+    }
+
+    /// Which steps work on other hosts.
+    fn hosts(&self) -> String {
+        let far = self.view.steps().filter(|step| !step.plan.host.is_here());
+        let line = |step: &StepView| format!("{} on the host {}", step.plan.step, step.plan.host);
+        far.map(|step| format!("{}\n", first_words(&line(step)))).collect()
     }
 
     /// Which steps were repeated, and why.

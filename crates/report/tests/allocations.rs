@@ -33,6 +33,7 @@ fn run_of(output: &[u8]) -> MemoryRun {
         max_iterations: None,
         role: Role::Work,
         check: None,
+        host: roboppi_run::HostId::here(),
     };
     let started = RunEvent::RunStarted {
         run_id: RunId::parse("0194-demo").unwrap(),

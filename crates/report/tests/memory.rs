@@ -89,6 +89,7 @@ fn plan(step: &str, worker: WorkerKind) -> StepPlan {
         max_iterations: None,
         role: roboppi_run::Role::Work,
         check: None,
+        host: roboppi_run::HostId::here(),
     }
 }
 

@@ -280,6 +280,9 @@ pub struct StepPlan {
     /// earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<WorkerKind>,
+    /// `host` on which it works; absent for the host of the supervisor.
+    #[serde(default, skip_serializing_if = "HostId::is_here")]
+    pub host: HostId,
 }
 
 /// A stage of an attempt, tagged by `name` in JSON.
@@ -361,6 +364,7 @@ mod tests {
             max_iterations: None,
             role: Role::Work,
             check: None,
+            host: HostId::here(),
         };
         let check = StepPlan {
             role: Role::Check,

@@ -80,6 +80,7 @@ fn visit_plans(plans: &mut [Arc<StepPlan>], visit: &mut dyn FnMut(&mut String)) 
             max_iterations: _,
             role: _,
             check: _,
+            host: _,
         } = Arc::make_mut(plan);
         description.iter_mut().for_each(&mut *visit);
     }

@@ -20,12 +20,13 @@ mod restart;
 mod stderr;
 mod transport;
 
-pub(crate) use drive::LinkSettings;
+pub(crate) use drive::{HostFailure, LinkSettings};
 pub use events::LinkEvent;
 pub(crate) use events::{JobReport, LinkReceiver, LinkSender, link_events};
 pub use heartbeat::HeartbeatSettings;
 pub(crate) use link::{CoreLink, connect};
 pub use restart::{Loss, Restart, RestartPolicy};
+pub(crate) use stderr::StderrTail;
 pub use transport::CoreTransport;
 
 /// Where the core is.

@@ -16,6 +16,7 @@ mod convert;
 mod core_link;
 mod error;
 mod event_snapshots;
+mod host_link;
 mod kept;
 mod kinds;
 pub mod machine;

@@ -34,10 +34,10 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use roboppi_ipc::{Cancel, CancelReason, Dialect, JobId, Mono, UtcMillis};
-use roboppi_run::{AttemptRef, HostId, RunCommand, RunEvent, RunOutcome, ending_words};
+use roboppi_run::{AttemptRef, HostId, RunCommand, RunEvent, RunOutcome, StepPath, ending_words};
 use roboppi_workflow::{RunEffect, RunInput, RunMachine, TRY_AGAIN_LATER, Used, exit_code};
 
 use self::attempt::{AttemptInput, AttemptMachine};
@@ -56,6 +56,8 @@ pub struct SupervisorMachine {
     run: RunMachine,
     shutdown: ShutdownMachine,
     cores: CoreSlots,
+    /// Steps that work on another host.
+    elsewhere: BTreeMap<StepPath, HostId>,
     attempts: Attempts,
     /// What the run is told next.
     news: VecDeque<RunInput>,
@@ -81,6 +83,7 @@ impl SupervisorMachine {
             run,
             shutdown: ShutdownMachine::default(),
             cores: CoreSlots::here(restartable),
+            elsewhere: BTreeMap::new(),
             attempts: Attempts::default(),
             news: VecDeque::new(),
             begun: false,
@@ -92,6 +95,14 @@ impl SupervisorMachine {
         }
     }
 
+    /// The same with steps that work on other hosts.
+    #[must_use]
+    pub fn with_hosts(mut self, steps: impl IntoIterator<Item = (StepPath, HostId)>) -> Self {
+        self.elsewhere.extend(steps);
+        self.elsewhere.values().for_each(|host| self.cores.add(host.clone()));
+        self
+    }
+
     /// Takes one input in and appends what is to be done. Inputs that come late or make no sense change nothing.
     pub fn handle(&mut self, now: Mono, input: SupervisorInput, out: &mut Vec<SupervisorEffect>) {
         if self.left {
@@ -101,7 +112,9 @@ impl SupervisorMachine {
             SupervisorInput::Begin => {
                 self.news.push_back(RunInput::Begin);
                 if !std::mem::replace(&mut self.begun, true) {
-                    self.connect(&HostId::here(), out);
+                    for host in self.cores.hosts() {
+                        self.connect(&host, out);
+                    }
                 }
             }
             SupervisorInput::Link(host, event) => self.link(now, &host, event, out),
@@ -261,7 +274,7 @@ impl SupervisorMachine {
             }
             LinkEvent::Message(message) => self.message(host, message, out),
             LinkEvent::Used { job_id, usage } => {
-                if let Some(of) = self.attempts.of_job(&job_id).cloned() {
+                if let Some(of) = self.attempts.of_job(host, &job_id).cloned() {
                     self.news.push_back(RunInput::AttemptUsed {
                         of,
                         used: Used::from(&usage),
@@ -274,6 +287,9 @@ impl SupervisorMachine {
                     "the core sends lines that are not messages, which are ignored; the first: {detail}"
                 );
                 out.push(SupervisorEffect::Record(RunEvent::Warning { message, step: None }));
+            }
+            event @ (LinkEvent::Unreachable { .. } | LinkEvent::Reachable { .. }) => {
+                out.push(SupervisorEffect::Record(reach(host, &event)));
             }
             LinkEvent::WireClosed => slot.wire_closed(),
             LinkEvent::Lost { detail, loss } => {
@@ -377,4 +393,19 @@ impl SupervisorMachine {
         let left = self.left;
         out.push(SupervisorEffect::Finish(RunFinish { outcome, detail, duration, exit_code, left }));
     }
+}
+
+/// Whether a host can be reached, for people.
+fn reach(host: &HostId, event: &LinkEvent) -> RunEvent {
+    let message = match event {
+        LinkEvent::Reachable { after, expired } => {
+            let end = if *expired { "; its lease had expired by then" } else { "" };
+            format!("the host {host} is reachable again after {:.1} s{end}", after.as_secs_f64())
+        }
+        LinkEvent::Unreachable { detail } => {
+            format!("the host {host} is unreachable, what runs there goes on within its lease: {detail}")
+        }
+        _ => String::new(),
+    };
+    RunEvent::Warning { message, step: None }
 }

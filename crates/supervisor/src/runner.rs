@@ -22,11 +22,12 @@ use tracing::{Instrument, info, warn};
 use crate::clock;
 use crate::context_dir::Stop;
 use crate::control::ControlRequest;
-use crate::convert::duration_ms;
+use crate::convert::{duration_ms, host_of};
 use crate::core_link::{
-    self, CoreLaunch, CoreLink, CoreProgram, JobReport, LinkEvent, LinkReceiver, LinkSender, LinkSettings,
-    Loss, link_events,
+    self, CoreLaunch, CoreLink, CoreProgram, HeartbeatSettings, JobReport, LinkEvent, LinkReceiver,
+    LinkSender, LinkSettings, Loss, link_events,
 };
+use crate::host_link::HostLink;
 use crate::machine::{CoreRef, RunFinish, SupervisorInput, SupervisorMachine};
 use crate::prepare::PreparedRun;
 use crate::signals::{SignalEvent, Signals};
@@ -37,6 +38,7 @@ mod checks;
 mod context;
 mod facts;
 mod fingerprint;
+mod hosts;
 mod job;
 mod metadata;
 mod perform;
@@ -60,6 +62,9 @@ const SAME_STOP: Duration = Duration::from_millis(100);
 
 /// Time a core may need beyond grace and drain to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
+
+/// What is not limited by time.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +144,8 @@ struct Runner {
     /// What lost cores are followed by, where they can be.
     successor: Option<CoreProgram>,
     links: BTreeMap<HostId, (CoreRef, CoreLink)>,
+    /// The connections below the links to other hosts.
+    hosts: BTreeMap<HostId, HostLink>,
     events: LinkSender,
     link_events: LinkReceiver,
     finished: Option<RunFinish>,
@@ -162,12 +169,17 @@ impl Runner {
             CoreLaunch::Forked(core) => Some(core.program.clone()),
             CoreLaunch::Connected(_) => None,
         };
+        let elsewhere: Vec<_> = prepared
+            .plan
+            .nodes()
+            .filter_map(|node| Some((node.path.clone(), host_of(&node.step)?)))
+            .collect();
         let (context, inbox) = RunContext::new(prepared);
         let (events, link_events) = link_events();
         Self {
             timers: Timers::new(Rc::clone(&context.clock)),
             context: Rc::new(context),
-            machine: SupervisorMachine::new(run, successor.is_some()),
+            machine: SupervisorMachine::new(run, successor.is_some()).with_hosts(elsewhere),
             inbox,
             command: None,
             answers: Vec::new(),
@@ -179,6 +191,7 @@ impl Runner {
             launch: Some(launch),
             successor,
             links: BTreeMap::new(),
+            hosts: BTreeMap::new(),
             events,
             link_events,
             finished: None,
@@ -236,7 +249,8 @@ impl Runner {
             return Some(Event::Input(answer));
         }
         if let Some(event) = self.link_events.try_recv() {
-            return Some(Event::Input(SupervisorInput::Link(HostId::here(), event)));
+            let (host, event) = event;
+            return Some(Event::Input(SupervisorInput::Link(host, event)));
         }
         self.tasks.try_join_next().map(Event::of_task)
     }
@@ -265,7 +279,7 @@ impl Runner {
                 Event::Command(command, CommandOrigin { by, user, answer: Some(answer) })
             }
             answer = self.requests.next() => Event::Input(answer),
-            Some(event) = self.link_events.recv() => Event::Input(SupervisorInput::Link(HostId::here(), event)),
+            Some((host, event)) = self.link_events.recv() => Event::Input(SupervisorInput::Link(host, event)),
             Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => Event::of_task(done),
             timer = self.timers.next() => Event::Input(SupervisorInput::Timer(timer)),
         }
@@ -288,6 +302,7 @@ impl Runner {
             SupervisorInput::Link(host, LinkEvent::Lost { detail, loss }) => {
                 warn!(%host, ?loss, reason = detail.lines().next(), "the core is lost");
                 self.links.remove(host);
+                self.hosts.remove(host);
             }
             _ => {}
         }
@@ -302,33 +317,44 @@ impl Runner {
 
     /// Starts a core: the first one as it was given, others as the program that may follow it.
     fn connect(&mut self, core: CoreRef) {
-        let Some(launch) = self.launch.take().or_else(|| self.successor.clone().map(CoreLaunch::Program))
-        else {
-            return;
+        let (launch, host_failure) = if core.host.is_here() {
+            let successor = || self.successor.clone().map(CoreLaunch::Program);
+            (self.launch.take().or_else(successor), None)
+        } else {
+            self.reach(&core).map_or((None, None), |(launch, failure)| (Some(launch), Some(failure)))
         };
+        let Some(launch) = launch else { return };
         let settings = &self.context.settings;
+        let is_far = host_failure.is_some();
+        let heartbeat = settings.heartbeat;
         let link = LinkSettings {
             version: settings.version.clone(),
-            request_timeout: settings.request_timeout,
-            heartbeat: settings.heartbeat,
+            // A host that is not reached is waited for; whether it answers is known below.
+            request_timeout: if is_far { FOR_EVER } else { settings.request_timeout },
+            heartbeat: HeartbeatSettings {
+                limit: if is_far { FOR_EVER } else { heartbeat.limit },
+                ..heartbeat
+            },
             needed: Rc::clone(&self.context.needed_kinds),
             stop_patience: settings.longest_grace() + settings.drain + STOP_MARGIN,
             stderr: BoundedFile::core_stderr(&self.context.run_dir).ok(),
             diagnostics: self.context.run_dir.core_log_path(),
             trace: settings.trace.clone(),
             secrets: settings.secrets.hidden.clone(),
+            host_failure,
         };
         let context = Rc::clone(&self.context);
-        let events = self.events.clone();
-        let counts = context.has_budgets().then(|| self.events.clone());
+        let events = self.events.of(&core.host);
+        let counts = context.has_budgets().then(|| events.clone());
+        let host = core.host.clone();
         let jobs = Box::new(move |report: JobReport<'_>| match report {
             JobReport::Event(event) => {
                 if let (Some(events), WorkerEvent::Usage(usage)) = (&counts, &event.event) {
                     events.send(LinkEvent::Used { job_id: event.job_id.clone(), usage: *usage });
                 }
-                context.job_event(event);
+                context.job_event(&host, event);
             }
-            JobReport::Completed(completed) => context.job_completed(completed),
+            JobReport::Completed(completed) => context.job_completed(&host, completed),
         });
         match core_link::connect(launch, link, events, jobs) {
             Ok(link) => {
@@ -336,7 +362,7 @@ impl Runner {
             }
             Err(error) => {
                 let detail = error.to_string();
-                self.events.send(LinkEvent::Lost { detail, loss: Loss::NotStarted });
+                self.events.of(&core.host).send(LinkEvent::Lost { detail, loss: Loss::NotStarted });
             }
         }
     }
@@ -372,16 +398,31 @@ impl Runner {
 
     /// Ends the cores, and takes what their guards had to end, and could not.
     async fn stop_cores(&mut self) {
-        for (host, (_, link)) in std::mem::take(&mut self.links) {
+        // Other hosts first, all at once: they take the longest.
+        let (here, far): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.links).into_iter().partition(|(host, _)| host.is_here());
+        for (_, (_, link)) in far {
             link.stop().await;
-            self.context.recorder().hold();
-            while let Some(event) = self.link_events.try_recv() {
-                if let LinkEvent::Message(_) = event {
-                    self.handle(SupervisorInput::Link(host.clone(), event));
-                }
-            }
-            self.end_turn();
         }
+        for link in std::mem::take(&mut self.hosts).into_values() {
+            link.ended().await;
+        }
+        self.take_last_words();
+        for (_, (_, link)) in here {
+            link.stop().await;
+            self.take_last_words();
+        }
+    }
+
+    fn take_last_words(&mut self) {
+        self.context.recorder().hold();
+        while let Some((host, event)) = self.link_events.try_recv() {
+            if let LinkEvent::Message(_) | LinkEvent::Unreachable { .. } | LinkEvent::Reachable { .. } = event
+            {
+                self.handle(SupervisorInput::Link(host, event));
+            }
+        }
+        self.end_turn();
     }
 
     /// Writes the end down.

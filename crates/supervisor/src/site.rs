@@ -62,11 +62,6 @@ pub(crate) struct FetchedLog {
 pub(crate) struct Sites(BTreeMap<HostId, Arc<dyn Site>>);
 
 impl Sites {
-    /// The host of the supervisor alone.
-    pub(crate) fn here(site: LocalSite) -> Self {
-        Self::of([(HostId::here(), Arc::new(site) as Arc<dyn Site>)])
-    }
-
     /// These sites.
     pub(crate) fn of(sites: impl IntoIterator<Item = (HostId, Arc<dyn Site>)>) -> Self {
         Self(sites.into_iter().collect())
@@ -126,5 +121,50 @@ impl Site for LocalSite {
             }
         };
         reported.unwrap_or_else(measured)
+    }
+}
+
+/// Another host. Its log comes over the link; artifacts are not copied.
+#[derive(Debug)]
+pub(crate) struct FarSite {
+    pub(crate) host: HostId,
+    /// The record, in which the mirror is.
+    pub(crate) run_dir: RunDir,
+}
+
+impl Site for FarSite {
+    fn place_inputs(
+        &self,
+        _: &StepPath,
+        _: &Step,
+        _: &HashSet<ArtifactName>,
+        _: &Limits,
+    ) -> Result<Copied<TakenInput>, ArtifactError> {
+        // The language allows no artifacts on other hosts.
+        Err(ArtifactError::NoSite(self.host.clone()))
+    }
+
+    fn collect_outputs(
+        &self,
+        _: &StepPath,
+        _: &[OutputSpec],
+        _: &Limits,
+    ) -> Result<Copied<Collected>, ArtifactError> {
+        Err(ArtifactError::NoSite(self.host.clone()))
+    }
+
+    fn prepare_decision(&self, _: &DecisionPlace) -> Result<(), ArtifactError> {
+        // The language allows no completion check on other hosts.
+        Err(ArtifactError::NoSite(self.host.clone()))
+    }
+
+    fn read_decision(&self, _: &DecisionPlace) -> Vec<DecisionFile> {
+        Vec::new()
+    }
+
+    /// Everything that the core had recorded has arrived before its result. What counts is what is here.
+    fn fetch_log(&self, of: &AttemptRef, _: Option<FetchedLog>) -> FetchedLog {
+        let base = of.base();
+        FetchedLog { log_bytes: self.run_dir.log_len(&base), events_bytes: self.run_dir.events_len(&base) }
     }
 }

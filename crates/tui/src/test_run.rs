@@ -49,6 +49,7 @@ pub(crate) fn plan(step: &str, depends_on: &[&str]) -> StepPlan {
         max_iterations: None,
         role: roboppi_run::Role::Work,
         check: None,
+        host: HostId::here(),
     }
 }
 

@@ -3,6 +3,8 @@
 use indexmap::IndexMap;
 use roboppi_ipc::WorkerKind;
 
+use crate::definition::HostSpec;
+
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -10,6 +12,8 @@ pub struct Config {
     /// `cores`: which core runs the workers of a kind, in the order of the file. Kinds that are not there are run by the core
     /// that comes with roboppi.
     pub cores: IndexMap<WorkerKind, CoreCommand>,
+    /// `hosts`: hosts that steps of all workflows may name, in the order of the file.
+    pub hosts: IndexMap<String, HostSpec>,
     /// `notify`: what is informed of runs, in the order of the file.
     pub notify: Vec<Notification>,
 }

@@ -1,6 +1,6 @@
 //! A workflow that may run: every name resolved, every value checked.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -30,10 +30,50 @@ pub struct Workflow {
     pub secrets: Vec<SecretSource>,
     /// Which variables of our environment workers are given.
     pub environment: VariablePolicy,
+    /// Hosts besides this one on which steps may work, by name.
+    pub hosts: IndexMap<String, HostSpec>,
     /// The steps, in the order in which those that are ready start.
     pub steps: IndexMap<StepPath, Arc<Step>>,
     /// The steps to which [`Workflow::keep_only`] has limited it; none for a whole workflow.
     pub only: Vec<StepPath>,
+}
+
+/// A host on which steps may work, and how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostSpec {
+    /// What carries bytes to it and back.
+    pub carrier: Carrier,
+    /// The program roboppi there: a name in its `PATH`, or a path.
+    pub program: String,
+    /// The directory that is the workspace of the run there: absolute, or relative to the home directory there.
+    pub workspace: Option<String>,
+    /// Attempts at a time there; `None` for those of the run.
+    pub concurrency: Option<u32>,
+    /// Variables that workers there have beside those of the login.
+    pub env: BTreeMap<String, String>,
+    /// How long the host goes on without a sign of life of this one.
+    pub lease: Duration,
+    /// What it does then.
+    pub on_lease_end: OnLeaseEnd,
+}
+
+/// How a host is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The program `ssh`, with this destination.
+    Ssh(String),
+    /// Any command whose standard input and output are those of `roboppi host` there.
+    Command(Vec<String>),
+}
+
+/// What a host does when its lease is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLeaseEnd {
+    /// It terminates what runs there, and keeps the results.
+    #[default]
+    Kill,
+    /// It lets finish what runs there, and keeps the results.
+    Finish,
 }
 
 /// One step of a workflow.
@@ -51,6 +91,8 @@ pub struct Step {
     pub agent: Arc<AgentOptions>,
     /// Where it works, relative to the workspace of the run or absolute.
     pub workspace: Option<String>,
+    /// The host on which it works, one of [`Workflow::hosts`]; `None` for this one.
+    pub host: Option<Arc<str>>,
     /// Steps that must allow it to start; no duplicates.
     pub depends_on: Vec<StepPath>,
     /// Artifacts put into its workspace before it starts.

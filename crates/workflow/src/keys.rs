@@ -17,6 +17,8 @@ pub enum Section {
     Secret,
     /// `environment`.
     Environment,
+    /// A host: `hosts.<name>`.
+    Host,
 }
 
 /// Whether this version does what a key asks for.
@@ -78,7 +80,7 @@ impl KeyDoc {
 }
 
 use crate::defaults;
-use Section::{Check, Environment, Input, Output, Secret, Step, Workflow};
+use Section::{Check, Environment, Host, Input, Output, Secret, Step, Workflow};
 
 /// Every key, in the order of the reference. Keys of the file itself that begin with `x-` belong to the
 /// author and are not read: a place for anchors.
@@ -133,6 +135,13 @@ pub const KEYS: &[KeyDoc] = &[
         "map",
         Some("all variables"),
         "Variables of roboppi's environment that workers inherit.",
+    ),
+    KeyDoc::optional(
+        Workflow,
+        "hosts",
+        "map",
+        Some("none"),
+        "Other machines on which steps run, by name; see [Hosts](hosts.md).",
     ),
     KeyDoc::required(Workflow, "steps", "map", "The steps by name; ready steps start in this order."),
     KeyDoc::not_yet(Workflow, "create_branch", "boolean", "Create a git branch for the run."),
@@ -244,6 +253,13 @@ pub const KEYS: &[KeyDoc] = &[
         "path",
         Some("workspace of the run"),
         "Working directory of the step.",
+    ),
+    KeyDoc::optional(
+        Step,
+        "host",
+        "name of a host",
+        Some("this machine"),
+        "Machine on which the step runs, one of `hosts`.",
     ),
     KeyDoc::optional(Step, "depends_on", "list of steps", Some("none"), "Steps that must end first."),
     KeyDoc::optional(
@@ -414,6 +430,56 @@ pub const KEYS: &[KeyDoc] = &[
     KeyDoc::optional(Check, "defaultArgs", "list of texts", Some("none"), "As of a step."),
     KeyDoc::not_yet(Check, "agent", "agent", "Complete the check from an agent profile."),
     KeyDoc::not_yet(Check, "stall", "map", "Detect a stalled check."),
+    KeyDoc::optional(
+        Host,
+        "ssh",
+        "destination",
+        Some("name of the host"),
+        "Destination for the program `ssh`, with your configuration, keys and agents.",
+    ),
+    KeyDoc::optional(
+        Host,
+        "command",
+        "program, or list of a program and its arguments",
+        Some("`ssh`"),
+        "Command that runs `roboppi host` there, instead of `ssh`: its standard input and output carry all messages.",
+    ),
+    KeyDoc::optional(
+        Host,
+        "program",
+        "path or name",
+        Some("`roboppi`"),
+        "The program roboppi on the host, with `ssh`.",
+    ),
+    KeyDoc::optional(
+        Host,
+        "workspace",
+        "path",
+        Some("home directory there"),
+        "Workspace on the host: absolute, or relative to the home directory there.",
+    ),
+    KeyDoc::optional(
+        Host,
+        "concurrency",
+        "whole number >= 1",
+        Some("that of the run"),
+        "Number of steps that run there at the same time.",
+    ),
+    KeyDoc::optional(Host, "env", "map of texts", Some("none"), "Variables for the workers there."),
+    KeyDoc::optional(
+        Host,
+        "lease",
+        "duration",
+        Some("30s"),
+        "Time for which the host continues without a sign of life of this machine.",
+    ),
+    KeyDoc::optional(
+        Host,
+        "on_lease_end",
+        "`kill` or `finish`",
+        Some("`kill`"),
+        "What the host does then: terminate its workers, or let them finish; in both cases it keeps their results.",
+    ),
     KeyDoc::required(Input, "from", "step", "The step that makes the artifact; one of `depends_on`."),
     KeyDoc::required(Input, "artifact", "name", "Name of the artifact there."),
     KeyDoc::optional(Input, "as", "name", Some("the same name"), "Name of the artifact in the workspace."),

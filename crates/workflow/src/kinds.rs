@@ -1,16 +1,21 @@
 //! Which kinds of workers a workflow may name.
 
+use indexmap::IndexMap;
 use roboppi_ipc::WorkerKind;
 use roboppi_run::StepPath;
 
+use crate::definition::HostSpec;
 use crate::diagnostic::Sink;
 use crate::source::{self, Value};
 
-/// The kinds of workers a workflow may name.
+/// The kinds of workers a workflow may name, and the hosts that are described elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerKinds {
     known: Vec<WorkerKind>,
     others: OtherKinds,
+    hosts: IndexMap<String, HostSpec>,
+    /// Steps may name hosts that are not known.
+    any_host: bool,
 }
 
 /// What a kind means that is not among the known ones.
@@ -29,13 +34,33 @@ impl WorkerKinds {
     /// Those that come with roboppi, and no others.
     #[must_use]
     pub fn builtin() -> Self {
-        Self { known: WorkerKind::BUILTIN.to_vec(), others: OtherKinds::Refused }
+        Self {
+            known: WorkerKind::BUILTIN.to_vec(),
+            others: OtherKinds::Refused,
+            hosts: IndexMap::new(),
+            any_host: false,
+        }
     }
 
     /// Any. For workflows that are not to be run.
     #[must_use]
     pub fn any() -> Self {
-        Self::builtin().others(OtherKinds::Accepted)
+        Self { any_host: true, ..Self::builtin().others(OtherKinds::Accepted) }
+    }
+
+    /// Adds hosts that steps may name besides those of their file.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: impl IntoIterator<Item = (String, HostSpec)>) -> Self {
+        self.hosts.extend(hosts);
+        self
+    }
+
+    pub(crate) const fn hosts(&self) -> &IndexMap<String, HostSpec> {
+        &self.hosts
+    }
+
+    pub(crate) const fn accepts_any_host(&self) -> bool {
+        self.any_host
     }
 
     /// Adds kinds.

@@ -30,8 +30,8 @@ pub use decision::{
     CheckDecision, CheckMoment, DecisionFile, DecisionSource, FoundFile, MAX_DECISION_BYTES, decide,
 };
 pub use definition::{
-    AgentOptions, CompletionCheck, InputRef, OnExhausted, OnFailure, OnLimit, OutputSpec, SecretSource, Step,
-    Workflow,
+    AgentOptions, Carrier, CompletionCheck, HostSpec, InputRef, OnExhausted, OnFailure, OnLeaseEnd, OnLimit,
+    OutputSpec, SecretSource, Step, Workflow,
 };
 pub use diagnostic::{Diagnostic, Excerpt, FileId, FileRef, Severity, Span, nearest};
 pub use duration::{DurationError, parse_duration};

@@ -8,6 +8,7 @@ mod describe;
 mod environment;
 mod fields;
 mod graph;
+mod hosts;
 mod meant;
 pub(crate) mod names;
 pub(crate) mod off;
@@ -62,7 +63,10 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
     let secrets = fields.get("secrets").map(|at| secrets::secrets(&at, sink)).unwrap_or_default();
     let environment =
         fields.get("environment").map(|at| environment::environment(&at, sink)).unwrap_or_default();
+    let mut hosts = kinds.hosts().clone();
+    hosts.extend(fields.get("hosts").map(|at| hosts::hosts(&at, sink)).unwrap_or_default());
     let drafts = steps(&fields, kinds, sink);
+    hosts::check(&drafts, &hosts, kinds.accepts_any_host(), sink);
     graph::check(&drafts, sink);
     let budget = budget::budget(&fields, sink);
     budget::check(
@@ -90,6 +94,7 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
         context_dir: context_dir.map(|text| text.value),
         secrets,
         environment,
+        hosts,
         steps,
     })
 }

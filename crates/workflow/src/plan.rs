@@ -126,6 +126,12 @@ impl Node {
             max_iterations: self.repeat.and_then(|repeat| repeat.max_iterations),
             role: self.role,
             check: self.step.check.as_ref().map(|check| check.work.worker),
+            host: self
+                .step
+                .host
+                .as_ref()
+                .map(|host| roboppi_run::HostId::from(host.to_string()))
+                .unwrap_or_default(),
         }
     }
 }

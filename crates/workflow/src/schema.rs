@@ -39,6 +39,7 @@ fn definitions() -> Value {
     json!({
         "step": step,
         "check": check,
+        "host": host(),
         "input": map(Section::Input),
         "output": map(Section::Output),
         "secret": secret(),
@@ -192,6 +193,14 @@ fn decision_file() -> Value {
     let mut path = Shape::PathInside.schema();
     extend(&mut path, json!({ "not": {"pattern": r"^(\.?/)*\.?$|/$"} }));
     json!({ "if": is_script, "else": {"required": ["decision_file"], "properties": {"decision_file": path}} })
+}
+
+/// A host, whose command takes the place of `ssh`.
+fn host() -> Value {
+    let mut host = map(Section::Host);
+    let alone = json!({ "properties": {"ssh": false, "program": false} });
+    extend(&mut host, json!({ "if": {"required": ["command"]}, "then": alone }));
+    host
 }
 
 /// The name of a variable, or a map with one of two keys.

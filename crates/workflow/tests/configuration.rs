@@ -41,7 +41,7 @@ fn every_mistake_has_a_place() {
     let text = "core:\n  A: b\ncolour: red\ncores:\n  scribe: x\n  A: 3\n  B: []\n  C: ''\n  D: [a, 1]\n";
     insta::assert_snapshot!(said(text).join("\n"), @r"
     1:1 unknown key `core` (did you mean `cores`?)
-    3:1 unknown key `colour` (keys are `cores`, `notify`)
+    3:1 unknown key `colour` (keys are `cores`, `hosts`, `notify`)
     5:3 `scribe` is not the name of a worker kind, which has at most 40 capital letters, digits and `_` and begins with a letter
     6:6 `cores.A` must be a program, or a list of a program and its arguments, found the number `3`
     7:6 `cores.B` must not be empty

@@ -368,6 +368,7 @@ fn every_known_key_is_either_read_or_refused() {
             Section::Input => with_steps(&format!("  s:\n    inputs:\n      - {name}:\n")),
             Section::Output => with_steps(&format!("  s:\n    outputs:\n      - {name}:\n")),
             Section::Environment => format!("environment:\n  {name}:\n"),
+            Section::Host => format!("hosts:\n  far:\n    {name}:\n"),
             Section::Secret => with_steps(&format!("  s:\n    secrets:\n      - {name}:\n")),
         };
         let expected = match key.status {

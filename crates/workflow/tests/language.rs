@@ -95,6 +95,7 @@ steps:
                 pass: None,
                 block: [],
             },
+            hosts: {},
             steps: {
                 StepPath(
                     "build",
@@ -131,6 +132,7 @@ steps:
                     workspace: Some(
                         "../service",
                     ),
+                    host: None,
                     depends_on: [],
                     inputs: [],
                     outputs: [
@@ -188,6 +190,7 @@ steps:
                         resume: None,
                     },
                     workspace: None,
+                    host: None,
                     depends_on: [
                         StepPath(
                             "build",
@@ -237,6 +240,9 @@ steps:
                 max_iterations: None,
                 role: Work,
                 check: None,
+                host: HostId(
+                    None,
+                ),
             },
             StepPlan {
                 step: StepPath(
@@ -254,6 +260,9 @@ steps:
                 max_iterations: None,
                 role: Work,
                 check: None,
+                host: HostId(
+                    None,
+                ),
             },
         ]
     "#);

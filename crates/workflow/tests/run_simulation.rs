@@ -25,6 +25,7 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             capabilities: [Capability::Read].into(),
             agent: AgentOptions::none(),
             workspace: None,
+            host: None,
             depends_on: dependencies.into_iter().filter(|other| *other < index).map(name).collect(),
             inputs: Vec::new(),
             outputs: makes.iter().map(|_| output()).collect(),
@@ -53,6 +54,7 @@ fn any_workflow() -> impl Strategy<Value = Workflow> {
             context_dir: None,
             secrets: Vec::new(),
             environment: VariablePolicy::default(),
+            hosts: IndexMap::new(),
             steps: steps.into_iter().enumerate().map(|(index, step)| (name(index), Arc::new(step))).collect(),
         }
     })

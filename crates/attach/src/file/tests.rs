@@ -79,6 +79,7 @@ pub(crate) fn started(steps: usize) -> RunEvent {
         max_iterations: None,
         role: roboppi_run::Role::Work,
         check: None,
+        host: roboppi_run::HostId::here(),
     };
     RunEvent::RunStarted {
         run_id: RunId::parse("run").unwrap(),

@@ -18,7 +18,7 @@ pub(super) const OF_ATTEMPT: [&str; 6] = ["log", "log.zst", "idx", "hole", "even
 
 /// Whether a path inside a run directory is one of a file of the record. Whatever else it may be, it is none that could
 /// lead out of the directory.
-pub(super) fn is_part(path: &str) -> bool {
+pub(crate) fn is_part(path: &str) -> bool {
     if TOP.contains(&path) || DIAGNOSTICS.contains(&path) || is_blob(path) {
         return true;
     }

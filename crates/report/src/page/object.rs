@@ -112,6 +112,7 @@ impl Page<'_> {
             "maxIterations": step.plan.max_iterations,
             "repeated": repeated,
             "why": Some(self.why(step)).filter(|why| !why.is_empty()),
+            "host": Some(&step.plan.host).filter(|host| !host.is_here()),
             "allowedToFail": step.allowed_to_fail,
             "flaky": step.is_flaky(),
             "dependsOn": step.plan.depends_on,

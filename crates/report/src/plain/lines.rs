@@ -84,6 +84,9 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
             end.push_str(if end.is_empty() { "" } else { " " });
             end.push_str(&extra);
         }
+        if step.state != StepState::Skipped {
+            end.push_str(&place(step));
+        }
         parts.push(end);
         parts.extend(step.spent().map(|spent| spent_words(&spent)));
     }
@@ -102,7 +105,13 @@ pub(super) fn started(step: &StepView) -> String {
     let attempt = attempts(step, None).map_or(String::new(), |text| format!(" {text}"));
     let checks = last_attempt(step).is_some_and(|last| last.of.role == Role::Check);
     let what = if checks { "check started" } else { "started" };
-    format!("{}  {what}{attempt}", words(step.plan.step.as_str()))
+    format!("{}  {what}{attempt}{}", words(step.plan.step.as_str()), place(step))
+}
+
+/// Where it works, unless that is here: ` on build-1`.
+fn place(step: &StepView) -> String {
+    let host = &step.plan.host;
+    if host.is_here() { String::new() } else { format!(" on {}", words(host.as_str())) }
 }
 
 /// A step takes long.

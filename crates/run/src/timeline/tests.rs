@@ -24,6 +24,7 @@ fn began() -> RunRecord {
         max_iterations: None,
         role: crate::Role::Work,
         check: None,
+        host: crate::HostId::here(),
     };
     journal(
         1_000,

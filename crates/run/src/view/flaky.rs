@@ -105,6 +105,7 @@ mod tests {
             max_iterations: None,
             role: Role::Work,
             check: None,
+            host: crate::HostId::here(),
         };
         let started = RunEvent::RunStarted {
             run_id: RunId::parse("r1").unwrap(),

@@ -22,6 +22,7 @@ fn run() -> RunView {
         max_iterations: None,
         role: crate::Role::Work,
         check: None,
+        host: crate::HostId::here(),
     };
     let mut view = RunView::default();
     let event = RunEvent::RunStarted {

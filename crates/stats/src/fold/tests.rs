@@ -27,6 +27,7 @@ impl Story {
                 max_iterations: None,
                 role: Role::Work,
                 check: None,
+                host: roboppi_run::HostId::here(),
             })
         };
         let mut story = Self { ts: 1_000, ..Self::default() };

@@ -49,6 +49,24 @@ pub(crate) struct LinkSettings {
     pub(crate) diagnostics: PathBuf,
     /// What must not be seen of what the core says on stderr.
     pub(crate) secrets: Secrets,
+    /// Why the wire of another host ended, once it has.
+    pub(crate) host_failure: Option<HostFailure>,
+}
+
+/// Why the wire of another host ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HostFailure(Rc<RefCell<Option<(String, bool)>>>);
+
+impl HostFailure {
+    /// Keeps the reason: the keeper is gone, or was never `reached`.
+    pub(crate) fn set(&self, detail: String, reached: bool) {
+        *self.0.borrow_mut() = Some((detail, reached));
+    }
+
+    fn take(&self) -> Option<LinkInput> {
+        let (detail, reached) = self.0.borrow_mut().take()?;
+        Some(if reached { LinkInput::Closed { detail } } else { LinkInput::Unreached { detail } })
+    }
 }
 
 /// The machine of a link, shared by the side that reads and the side that beats.
@@ -143,7 +161,8 @@ pub(super) async fn live<R, W>(
         closing: Notify::new(),
         at_fault: Cell::default(),
     });
-    converse(&link, driver, &peer, &mut core, settings.heartbeat.interval, &stop).await;
+    let beats = (settings.heartbeat.interval, settings.host_failure.take());
+    converse(&link, driver, &peer, &mut core, beats, &stop).await;
     // The wire is closed.
     drop(peer);
     let end = process_end(core, link.at_fault.get(), settings.stop_patience, stderr, &tail).await;
@@ -156,7 +175,7 @@ async fn converse<R, W>(
     driver: PeerDriver<R, W>,
     peer: &Peer,
     core: &mut Option<CoreProcess>,
-    interval: Duration,
+    (interval, failure): (Duration, Option<HostFailure>),
     stop: &CancellationToken,
 ) where
     R: AsyncRead + Unpin,
@@ -176,12 +195,12 @@ async fn converse<R, W>(
             biased;
             () = stop.cancelled() => LinkInput::Stop,
             () = link.closing.notified() => continue,
-            ended = &mut reading => LinkInput::Closed {
+            ended = &mut reading => failure.as_ref().and_then(HostFailure::take).unwrap_or_else(|| LinkInput::Closed {
                 detail: match ended {
                     Ok(()) => connect_failure(core.as_ref()).unwrap_or_else(|| "its connection closed".to_owned()),
                     Err(error) => format!("its connection failed: {error}"),
                 },
-            },
+            }),
             () = exited(core) => {
                 // What it wrote last is still to be read; a process it left may hold the wire open.
                 let _ = timeout(STATUS_PATIENCE, &mut reading).await;

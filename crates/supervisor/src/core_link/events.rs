@@ -8,8 +8,10 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use roboppi_ipc::{Dialect, Hello, JobCompleted, JobEvent, JobId, Message, Usage, WorkerFacts};
+use roboppi_run::HostId;
 use tokio::sync::mpsc;
 
 use super::restart::Loss;
@@ -54,6 +56,18 @@ pub enum LinkEvent {
         /// What is wrong with it.
         detail: String,
     },
+    /// The keeper of another host cannot be reached since then. What runs there goes on.
+    Unreachable {
+        /// Why, one line.
+        detail: String,
+    },
+    /// It answers again.
+    Reachable {
+        /// For how long it was not reached.
+        after: Duration,
+        /// Its lease had expired by then.
+        expired: bool,
+    },
     /// The core can be told nothing more. It may still live.
     WireClosed,
     /// The core is gone, or of no use.
@@ -68,45 +82,55 @@ pub enum LinkEvent {
 /// The end of the queue for those who have something to say.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkSender {
-    queue: mpsc::UnboundedSender<LinkEvent>,
+    host: HostId,
+    queue: mpsc::UnboundedSender<(HostId, LinkEvent)>,
     waiting: Rc<Waiting>,
 }
 
 /// The end of the queue for the runner.
 #[derive(Debug)]
 pub(crate) struct LinkReceiver {
-    queue: mpsc::UnboundedReceiver<LinkEvent>,
+    queue: mpsc::UnboundedReceiver<(HostId, LinkEvent)>,
     waiting: Rc<Waiting>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     entries: Cell<usize>,
-    /// Who reads a wire, and waits for room.
-    reader: RefCell<Option<Waker>>,
+    /// Those who read a wire each, and wait for room.
+    readers: RefCell<Vec<Waker>>,
 }
 
 /// A queue from links to a runner.
 pub(crate) fn link_events() -> (LinkSender, LinkReceiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let waiting = Rc::<Waiting>::default();
-    (LinkSender { queue: sender, waiting: Rc::clone(&waiting) }, LinkReceiver { queue: receiver, waiting })
+    let here = LinkSender { host: HostId::here(), queue: sender, waiting: Rc::clone(&waiting) };
+    (here, LinkReceiver { queue: receiver, waiting })
 }
 
 impl LinkSender {
+    /// The same for the link to the core of a host.
+    pub(crate) fn of(&self, host: &HostId) -> Self {
+        Self { host: host.clone(), ..self.clone() }
+    }
+
     /// Says something. Nobody listens once the run is over.
     pub(crate) fn send(&self, event: LinkEvent) {
-        if self.queue.send(event).is_ok() {
+        if self.queue.send((self.host.clone(), event)).is_ok() {
             self.waiting.entries.set(self.waiting.entries.get() + 1);
         }
     }
 
-    /// Goes on with `reading` only while there is room for what it brings. There is one reader at a time.
+    /// Goes on with `reading` only while there is room for what it brings.
     pub(crate) async fn paced<T>(&self, reading: impl Future<Output = T>) -> T {
         let mut reading = pin!(reading);
         poll_fn(|context| {
             if self.waiting.entries.get() >= MOST {
-                *self.waiting.reader.borrow_mut() = Some(context.waker().clone());
+                let mut readers = self.waiting.readers.borrow_mut();
+                if !readers.iter().any(|reader| reader.will_wake(context.waker())) {
+                    readers.push(context.waker().clone());
+                }
                 return Poll::Pending;
             }
             reading.as_mut().poll(context)
@@ -117,14 +141,14 @@ impl LinkSender {
 
 impl LinkReceiver {
     /// Waits for the next event; `None` when nobody is left to say anything. Dropping the future loses nothing.
-    pub(crate) async fn recv(&mut self) -> Option<LinkEvent> {
+    pub(crate) async fn recv(&mut self) -> Option<(HostId, LinkEvent)> {
         let event = self.queue.recv().await?;
         self.waiting.taken();
         Some(event)
     }
 
     /// The next event if there is one.
-    pub(crate) fn try_recv(&mut self) -> Option<LinkEvent> {
+    pub(crate) fn try_recv(&mut self) -> Option<(HostId, LinkEvent)> {
         let event = self.queue.try_recv().ok()?;
         self.waiting.taken();
         Some(event)
@@ -134,9 +158,7 @@ impl LinkReceiver {
 impl Waiting {
     fn taken(&self) {
         self.entries.set(self.entries.get().saturating_sub(1));
-        if let Some(reader) = self.reader.borrow_mut().take() {
-            reader.wake();
-        }
+        self.readers.borrow_mut().drain(..).for_each(Waker::wake);
     }
 }
 
@@ -174,7 +196,7 @@ mod tests {
                 }
                 assert!(receiver.waiting.entries.get() <= MOST + AT_ONCE, "{:?}", receiver.waiting);
                 let mut told = VecDeque::new();
-                while let Some(LinkEvent::Malformed { detail }) = receiver.recv().await {
+                while let Some((_, LinkEvent::Malformed { detail })) = receiver.recv().await {
                     told.push_back(detail);
                     assert!(receiver.waiting.entries.get() <= MOST + AT_ONCE);
                 }
@@ -189,7 +211,7 @@ mod tests {
         let (sender, mut receiver) = link_events();
         assert!(receiver.try_recv().is_none());
         sender.send(LinkEvent::WireClosed);
-        assert!(matches!(receiver.try_recv(), Some(LinkEvent::WireClosed)));
+        assert!(matches!(receiver.try_recv(), Some((_, LinkEvent::WireClosed))));
         drop(sender);
         assert!(receiver.recv().await.is_none());
     }

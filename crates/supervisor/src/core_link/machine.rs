@@ -61,6 +61,11 @@ pub enum LinkInput {
         /// For people.
         detail: String,
     },
+    /// There never was a wire: another core would not be reached either.
+    Unreached {
+        /// Why, for people.
+        detail: String,
+    },
     /// The process of the core has ended, and what it wrote last was read.
     ProcessExited,
     /// The run is over: the core is not needed any more.
@@ -183,6 +188,7 @@ impl LinkMachine {
                 out.push(LinkEffect::AskForSignOfLife);
             }
             (_, LinkInput::Closed { detail }) => self.close(detail, Loss::Gone, out),
+            (_, LinkInput::Unreached { detail }) => self.close(detail, Loss::NotStarted, out),
             (_, LinkInput::ProcessExited) => self.close("its process ended".to_owned(), Loss::Gone, out),
             (_, LinkInput::Stop) => {
                 self.state = State::Stopping;

@@ -52,9 +52,10 @@ impl Attempts {
         self.under_way.get(of).map(|attempt| &attempt.machine)
     }
 
-    /// The attempt whose job this is.
-    pub(super) fn of_job(&self, job: &JobId) -> Option<&AttemptRef> {
-        self.routes.get(job)
+    /// The attempt whose job this is, if its core is on this host: a host speaks of its own jobs alone.
+    pub(super) fn of_job(&self, host: &HostId, job: &JobId) -> Option<&AttemptRef> {
+        let of = self.routes.get(job)?;
+        (self.under_way.get(of)?.host == *host).then_some(of)
     }
 
     /// The jobs that were handed to cores.
@@ -84,7 +85,8 @@ impl Attempts {
 
 impl SupervisorMachine {
     pub(super) fn start_attempt(&mut self, of: AttemptRef, continues: bool, out: &mut Vec<SupervisorEffect>) {
-        let attempt = Attempt::default();
+        let host = self.elsewhere.get(&of.step).cloned().unwrap_or_default();
+        let attempt = Attempt { host, ..Attempt::default() };
         let host = attempt.host.clone();
         self.attempts.under_way.insert(of.clone(), attempt);
         out.push(SupervisorEffect::Prepare { of, host, continues });

@@ -9,7 +9,7 @@
 //!  Awaited, and a timer for the next core;  or Lost: there will be none
 //! ```
 //!
-//! A run has one slot today: [`HostId::here`].
+//! Every run has a slot for [`HostId::here`], and one for each other host that a step names.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -102,6 +102,15 @@ impl CoreSlots {
     /// One slot, on this host.
     pub(super) fn here(restartable: bool) -> Self {
         Self(BTreeMap::from([(HostId::here(), CoreSlot::new(restartable))]))
+    }
+
+    /// One more slot, on another host. A core that is lost there can be followed by another one.
+    pub(super) fn add(&mut self, host: HostId) {
+        self.0.entry(host).or_insert_with(|| CoreSlot::new(true));
+    }
+
+    pub(super) fn hosts(&self) -> Vec<HostId> {
+        self.0.keys().cloned().collect()
     }
 
     pub(super) fn get(&self, host: &HostId) -> Option<&CoreSlot> {

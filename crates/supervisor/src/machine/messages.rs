@@ -10,7 +10,7 @@ use super::{SupervisorEffect, SupervisorMachine};
 impl SupervisorMachine {
     pub(super) fn message(&mut self, host: &HostId, message: Message, out: &mut Vec<SupervisorEffect>) {
         match message {
-            Message::JobCompleted(completed) => self.job_completed(completed, out),
+            Message::JobCompleted(completed) => self.job_completed(host, completed, out),
             Message::CoreEvent(report) => self.core_event(host, report.event, out),
             Message::Mask(mask) => out.push(SupervisorEffect::Mask(mask.value)),
             Message::Escalation(escalation) => {
@@ -22,8 +22,8 @@ impl SupervisorMachine {
         }
     }
 
-    fn job_completed(&mut self, completed: JobCompleted, out: &mut Vec<SupervisorEffect>) {
-        if let Some(of) = self.attempts.of_job(&completed.job_id).cloned() {
+    fn job_completed(&mut self, host: &HostId, completed: JobCompleted, out: &mut Vec<SupervisorEffect>) {
+        if let Some(of) = self.attempts.of_job(host, &completed.job_id).cloned() {
             self.attempt(&of, AttemptInput::Completed(Box::new(completed)), out);
         }
         self.permit_freed(out);
@@ -32,12 +32,12 @@ impl SupervisorMachine {
     fn core_event(&mut self, host: &HostId, event: CoreEvent, out: &mut Vec<SupervisorEffect>) {
         match event {
             CoreEvent::WorkerStarted { job_id, process } => {
-                if let Some(of) = self.attempts.of_job(&job_id).cloned() {
+                if let Some(of) = self.attempts.of_job(host, &job_id).cloned() {
                     self.attempt_live(of, Some(process), out);
                 }
             }
             CoreEvent::WorkerEnding { job_id, phase, reason, limit_ms } => {
-                if let Some(of) = self.attempts.of_job(&job_id).cloned() {
+                if let Some(of) = self.attempts.of_job(host, &job_id).cloned() {
                     let shown = AttemptPhase::of_ending(phase, reason, limit_ms);
                     out.push(SupervisorEffect::Record(RunEvent::AttemptPhase {
                         of: of.clone(),
@@ -49,7 +49,7 @@ impl SupervisorMachine {
                 }
             }
             event @ CoreEvent::Warning { .. } => {
-                out.extend(self.warning(event).map(SupervisorEffect::Record));
+                out.extend(self.warning(host, event).map(SupervisorEffect::Record));
             }
             event => {
                 out.push(SupervisorEffect::Record(RunEvent::CoreReport { host: host.clone(), event }));
@@ -58,9 +58,9 @@ impl SupervisorMachine {
     }
 
     /// A core knows jobs by their numbers, people know steps.
-    fn warning(&self, event: CoreEvent) -> Option<RunEvent> {
+    fn warning(&self, host: &HostId, event: CoreEvent) -> Option<RunEvent> {
         if let CoreEvent::Warning { job_id: Some(job), message } = event.clone().with_job_from_text()
-            && let Some(of) = self.attempts.of_job(&job)
+            && let Some(of) = self.attempts.of_job(host, &job)
         {
             return Some(RunEvent::Warning { message, step: Some(of.step.clone()) });
         }

@@ -358,3 +358,47 @@ fn only_jobs_that_a_core_can_pause_are_paused() {
     assert_eq!(script.machine.pausable_jobs().count(), 0);
     assert_eq!(script.machine.run().state(&"a".into()), Some(StepState::Running));
 }
+
+#[test]
+fn a_host_speaks_of_its_own_jobs_alone() {
+    let far = HostId::from("far".to_owned());
+    let mut script = Script::new(ONE, true);
+    let other = AttemptRef::first("b".into());
+    script.machine = script.machine.with_hosts([(other.step, far.clone())]);
+    assert_eq!(script.then(SupervisorInput::Begin), "connect 1, connect 1");
+    script.then(ready(Dialect::V2));
+    script.then(prepared());
+    script.then(granted());
+    script.then(live());
+    let of_far = |input: SupervisorInput| match input {
+        SupervisorInput::Link(_, event) => SupervisorInput::Link(far.clone(), event),
+        other => other,
+    };
+    script.then(of_far(ready(Dialect::V2)));
+    assert_eq!(script.then(of_far(completed())), "", "it is a job of another host");
+    assert_eq!(script.then(of_far(live())), "");
+    assert_eq!(script.then(completed()), "over: succeeded, collect");
+}
+
+#[test]
+fn what_a_host_that_is_lost_was_given_is_lost_and_nothing_else() {
+    let far = HostId::from("far".to_owned());
+    let two = ONE.replace("steps:", "steps:\n  b: {worker: CUSTOM, instructions: x, capabilities: [READ]}");
+    let mut script = Script::new(&two, true);
+    let other = AttemptRef::first("b".into());
+    script.machine = script.machine.with_hosts([(other.step.clone(), far.clone())]);
+    script.then(SupervisorInput::Begin);
+    script.then(ready(Dialect::V2));
+    script.then(prepared());
+    script.then(granted());
+    let task = AttemptTask { job_id: "k".into(), ..task() };
+    let input = SupervisorInput::AttemptPrepared { of: other, result: Ok(task) };
+    assert_eq!(script.then(input), "", "it waits for its host");
+    let unreachable = LinkEvent::Unreachable { detail: "no route".to_owned() };
+    let effects = script.then(SupervisorInput::Link(far.clone(), unreachable));
+    assert!(effects.starts_with("warning: the host far is unreachable"), "{effects}");
+    let gone = LinkEvent::Lost { detail: "no answer".to_owned(), loss: Loss::NotStarted };
+    let effects = script.then(SupervisorInput::Link(far, gone));
+    assert!(effects.contains("over: lost") && !effects.contains("FINISH"), "{effects}");
+    assert!(!script.machine.has_given_up(), "the core here goes on");
+}

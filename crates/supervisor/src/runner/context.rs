@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use roboppi_attach::RunCommand;
 use roboppi_ipc::{Dialect, JobCompleted, JobEvent, JobId, SecretText, UtcMillis, WorkerKind, WorkerTask};
 use roboppi_record::{EventSnapshotWriter, RunDir};
 use roboppi_run::{AttemptRef, HostId, Manifest, RecordKind, Role, RunEvent, RunId, StepPath};
-use roboppi_workflow::{Node, Plan};
+use roboppi_workflow::{Node, Plan, Step};
 use tokio::sync::mpsc;
 
 use super::facts::{StepFacts, facts_of_kept};
@@ -18,6 +19,7 @@ use super::step_workspace;
 use crate::clock;
 use crate::context_dir::{ArtifactError, ContextDir};
 use crate::control::{ControlRequest, ControlSocket};
+use crate::convert::host_of;
 use crate::event_snapshots::EventSnapshots;
 use crate::kinds::NeededKinds;
 use crate::machine::AttemptDone;
@@ -27,7 +29,7 @@ use crate::recorder::Recorder;
 use crate::run_clock::RunClock;
 use crate::settings::RunSettings;
 use crate::sign_of_life::SignOfLife;
-use crate::site::{FetchedLog, LocalSite, Site, Sites};
+use crate::site::{FarSite, FetchedLog, LocalSite, Site, Sites};
 
 pub(super) struct RunContext {
     pub(super) settings: RunSettings,
@@ -89,6 +91,12 @@ impl RunContext {
             workspace: prepared.settings.workspace.clone(),
             run_dir: prepared.run_dir.clone(),
         };
+        let far = prepared.settings.source.workflow.hosts.keys().map(|name| {
+            let host = HostId::from(name.clone());
+            let site = FarSite { host: host.clone(), run_dir: prepared.run_dir.clone() };
+            (host, Arc::new(site) as Arc<dyn Site>)
+        });
+        let sites = Sites::of([(HostId::here(), Arc::new(here) as Arc<dyn Site>)].into_iter().chain(far));
         let event_snapshots = RefCell::new(EventSnapshots::new(prepared.run_dir.clone()));
         let context = Self {
             needed_kinds,
@@ -98,7 +106,7 @@ impl RunContext {
             run_dir: prepared.run_dir,
             started_at: prepared.started_at,
             context: context_dir,
-            sites: Sites::here(here),
+            sites,
             facts,
             recorder: RefCell::new(prepared.recorder),
             routes: RefCell::default(),
@@ -200,7 +208,7 @@ impl RunContext {
         &self,
         job: &JobId,
         of: &AttemptRef,
-        dialect: Dialect,
+        (host, dialect): (&HostId, Dialect),
         task: Option<&WorkerTask>,
     ) {
         let record = match dialect {
@@ -214,7 +222,7 @@ impl RunContext {
             .ok(),
             Dialect::V2 => None,
         };
-        self.routes.borrow_mut().insert(job.clone(), of.clone(), record);
+        self.routes.borrow_mut().insert(job.clone(), host.clone(), of.clone(), record);
     }
 
     pub(super) fn forget_job(&self, job: &JobId) {
@@ -222,17 +230,17 @@ impl RunContext {
     }
 
     /// Publishes what a worker did. The core has recorded it; where it cannot that is done here.
-    pub(super) fn job_event(&self, event: JobEvent) {
+    pub(super) fn job_event(&self, host: &HostId, event: JobEvent) {
         let now = self.clock.now();
-        let Some((of, received)) = self.routes.borrow_mut().event(now, event) else { return };
+        let Some((of, received)) = self.routes.borrow_mut().event(now, host, event) else { return };
         self.publish(&of, received);
     }
 
     /// A core reports how a job ended. What it does not know, its lines may have said.
-    pub(super) fn job_completed(&self, completed: &mut JobCompleted) {
+    pub(super) fn job_completed(&self, host: &HostId, completed: &mut JobCompleted) {
         let times = (self.clock.now(), clock::now());
         let reported = completed.clone().into_result();
-        let ended = self.routes.borrow_mut().ended(times, &completed.job_id, reported);
+        let ended = self.routes.borrow_mut().ended(times, (host, &completed.job_id), reported);
         let Some((of, result, received)) = ended else { return };
         completed.result = Some(result);
         self.publish(&of, received);
@@ -293,7 +301,7 @@ impl RunContext {
         let reported = recorded
             .map(|details| FetchedLog { log_bytes: details.log_bytes, events_bytes: details.events_bytes });
         let fetched = self.sites.get(&facts.host).map(|site| site.fetch_log(of, reported));
-        let FetchedLog { log_bytes, events_bytes } = reported.or(fetched).unwrap_or_default();
+        let FetchedLog { log_bytes, events_bytes } = fetched.or(reported).unwrap_or_default();
         let event = RunEvent::AttemptFinished {
             of: of.clone(),
             result: Arc::clone(&done.result),
@@ -314,13 +322,23 @@ impl RunContext {
         self.sites.get(&host).ok_or(ArtifactError::NoSite(host))
     }
 
-    /// Where the steps of an attempt work.
-    pub(super) fn workspace_of(&self, of: &AttemptRef) -> std::path::PathBuf {
-        let node = self.node(&of.step);
-        node.map_or_else(
-            || self.settings.workspace.clone(),
-            |node| step_workspace(&self.settings.workspace, node.task(of.role)),
-        )
+    /// The host on which the last attempt of a step works.
+    pub(super) fn host_of_last(&self, step: &StepPath) -> HostId {
+        self.facts.borrow().get(step).map(|facts| facts.host.clone()).unwrap_or_default()
+    }
+
+    /// Where the steps of an attempt work. On another host it may be relative to the home directory there.
+    pub(super) fn workspace_of(&self, of: &AttemptRef) -> PathBuf {
+        let Some(node) = self.node(&of.step) else { return self.settings.workspace.clone() };
+        step_workspace(&self.root_of(&node.step), node.task(of.role))
+    }
+
+    /// The workspace of the run on the host of a step.
+    pub(super) fn root_of(&self, step: &Step) -> PathBuf {
+        match host_of(step).as_ref().and_then(|host| self.host_spec(host)) {
+            Some(spec) => PathBuf::from(spec.workspace.as_deref().unwrap_or_default()),
+            None => self.settings.workspace.clone(),
+        }
     }
 
     pub(super) fn finish(&self) {

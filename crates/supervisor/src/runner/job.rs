@@ -16,9 +16,9 @@ use roboppi_run::{AttemptRef, TraceIds};
 use roboppi_workflow::{Dollars, Step};
 
 use super::checks::{CHECK_ID, DECISION_FILE};
-use super::{RunContext, STOP_MARGIN};
+use super::{FOR_EVER, RunContext, STOP_MARGIN};
 use crate::clock;
-use crate::convert::{duration_ms, path_text};
+use crate::convert::{duration_ms, host_of, path_text};
 use crate::machine::AttemptTask;
 use crate::machine::attempt::AttemptStop;
 use crate::settings::SpanSettings;
@@ -174,7 +174,7 @@ impl<'a> AttemptJob<'a> {
     /// A path of a step, relative to the workspace of the run. One that is no text cannot be in front of it; then it is relative
     /// to where the worker is started, which is the same place for most.
     fn absolute(&self, path: &str) -> String {
-        let absolute = self.context.settings.workspace.join(path);
+        let absolute = self.context.root_of(&self.step).join(path);
         absolute.into_os_string().into_string().unwrap_or_else(|_| path.to_owned())
     }
 
@@ -193,36 +193,58 @@ impl<'a> AttemptJob<'a> {
             let sampled = sampler.samples(parent, ids.trace());
             ("TRACEPARENT", ids.for_worker(self.of, sampled).to_string())
         });
-        let paths = self.paths().map(|(name, path)| (name, path_text(&path)));
+        let paths = self.paths().into_iter().map(|(name, path)| (name, path_text(&path)));
         let check = context.check_id(self.of).map(|id| (CHECK_ID, id));
         let known = known.into_iter().chain(trace).chain(check);
         known.chain(paths).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Variables of a worker that are paths.
-    fn paths(&self) -> impl Iterator<Item = (&'static str, Cow<'a, Path>)> + use<'a> {
+    fn paths(&self) -> Vec<(&'static str, Cow<'a, Path>)> {
         let context = self.context;
+        // The context directory is on the host of the supervisor alone.
+        if self.is_far() {
+            return vec![("ROBOPPI_WORKSPACE", Cow::Owned(context.root_of(&self.step)))];
+        }
         let directories = [
             ("ROBOPPI_CONTEXT_DIR", context.context.path()),
             ("ROBOPPI_WORKSPACE", &*context.settings.workspace),
         ];
         let decision = context.decision_path(self.of).map(|path| (DECISION_FILE, Cow::Owned(path)));
-        directories.into_iter().map(|(name, path)| (name, Cow::Borrowed(path))).chain(decision)
+        directories.into_iter().map(|(name, path)| (name, Cow::Borrowed(path))).chain(decision).collect()
+    }
+
+    /// How long a request to end it may take. A host that is not reached for so long has ended it by itself.
+    pub(super) fn cancel_limit(&self) -> Duration {
+        let spec = host_of(&self.step).and_then(|host| self.context.host_spec(&host).cloned());
+        spec.map_or(FOR_EVER, |spec| spec.lease + self.grace() + self.context.settings.drain + STOP_MARGIN)
+    }
+
+    /// Whether it works on another host.
+    fn is_far(&self) -> bool {
+        self.step.host.is_some()
     }
 
     /// What the text of a path does not say.
     fn exact(&self) -> ExactValues {
         let bytes = |path: &Path| HexBytes::unless_text(path.as_os_str().as_bytes());
+        if self.is_far() {
+            // The names of directories there are from the workflow, which is text.
+            return ExactValues::default();
+        }
         let of_variable = |(name, path): (&str, Cow<'_, Path>)| Some((name.to_owned(), bytes(&path)?));
         ExactValues {
             workspace_ref: bytes(&self.context.workspace_of(self.of)),
             record_dir: bytes(self.context.run_dir.path()),
-            env: self.paths().filter_map(of_variable).collect(),
+            env: self.paths().into_iter().filter_map(of_variable).collect(),
         }
     }
 
     /// A path that a core has to know and that is not UTF-8.
     fn path_that_is_no_text(&self) -> Option<PathBuf> {
+        if self.is_far() {
+            return None;
+        }
         let workspace = self.context.workspace_of(self.of);
         let all = [&*workspace, self.context.run_dir.path(), self.context.context.path()];
         all.into_iter().find(|path| path.to_str().is_none()).map(Path::to_owned)

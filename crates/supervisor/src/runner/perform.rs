@@ -67,7 +67,8 @@ impl Runner {
                 let job = AttemptJob::new(&self.context, &of, &job_id).ok();
                 // A core of protocol 2 translates what its agents print.
                 let task = job.filter(|_| dialect == Dialect::V1).map(|job| job.worker_task());
-                self.context.expect_job(&job_id, &of, dialect, task.as_ref());
+                self.context.expect_job(&job_id, &of, (&core.host, dialect), task.as_ref());
+                self.open_mirror(&of, &core.host);
                 let inputs = self.attempts.get_mut(&of).map(|attempt| std::mem::take(&mut attempt.inputs));
                 let node = self.context.node(&of.step);
                 // A check is made of something else than what it checks, and later runs look at that alone.
@@ -90,6 +91,7 @@ impl Runner {
                     self.context.forget_job(&attempt.job_id);
                 }
                 self.context.attempt_finished(&of, &done);
+                self.close_mirror(&of);
                 spans::attempt(&of).in_scope(|| {
                     info!(status = done.result.status.name(), "the attempt has ended");
                 });

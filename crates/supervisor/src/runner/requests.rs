@@ -10,6 +10,7 @@ use roboppi_ipc::{
     Cancel, CancelJob, DEFAULT_LINE_LIMIT, ErrorClass, JobId, Message, RequestId, RequestPermit, SubmitJob,
 };
 use roboppi_run::AttemptRef;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::job::AttemptJob;
@@ -53,11 +54,12 @@ impl Requests {
             }
             AttemptRequest::Cancel(cancel) => {
                 let message = cancel_job(id, cancel);
+                let limit = job.cancel_limit();
                 Box::pin(async move {
-                    match peer.request(message).await {
-                        Err(RequestError::Closed { .. }) => None,
+                    match timeout(limit, peer.request(message)).await {
+                        Ok(Err(RequestError::Closed { .. })) => None,
                         // Whatever was said: the completion is what counts.
-                        Ok(_) | Err(_) => answered(of, AttemptInput::CancelAnswered),
+                        Ok(Ok(_) | Err(_)) | Err(_) => answered(of, AttemptInput::CancelAnswered),
                     }
                 })
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use roboppi_ipc::{JobEvent, JobId, Mono, UtcMillis, WorkerResult};
-use roboppi_run::{AttemptRecord, AttemptRef};
+use roboppi_run::{AttemptRecord, AttemptRef, HostId};
 
 use crate::event_snapshots::LOOK;
 use crate::received::{Received, ReceivedRecord};
@@ -14,6 +14,8 @@ pub(super) struct Routes(HashMap<JobId, Route>);
 
 #[derive(Debug)]
 struct Route {
+    /// The host whose core has it; what others report of it is none of theirs.
+    host: HostId,
     of: AttemptRef,
     /// Kept here when the core keeps none.
     record: Option<ReceivedRecord>,
@@ -22,8 +24,14 @@ struct Route {
 }
 
 impl Routes {
-    pub(super) fn insert(&mut self, job: JobId, of: AttemptRef, record: Option<ReceivedRecord>) {
-        self.0.insert(job, Route { of, record, events: 0 });
+    pub(super) fn insert(
+        &mut self,
+        job: JobId,
+        host: HostId,
+        of: AttemptRef,
+        record: Option<ReceivedRecord>,
+    ) {
+        self.0.insert(job, Route { host, of, record, events: 0 });
     }
 
     pub(super) fn remove(&mut self, job: &JobId) {
@@ -32,8 +40,13 @@ impl Routes {
 
     /// The attempt an event belongs to, and what became of it. `None` for jobs that are over: an old core may send
     /// events after the completion.
-    pub(super) fn event(&mut self, now: Mono, event: JobEvent) -> Option<(AttemptRef, Received)> {
-        let route = self.0.get_mut(&event.job_id)?;
+    pub(super) fn event(
+        &mut self,
+        now: Mono,
+        host: &HostId,
+        event: JobEvent,
+    ) -> Option<(AttemptRef, Received)> {
+        let route = self.0.get_mut(&event.job_id).filter(|route| route.host == *host)?;
         let mut received = match &mut route.record {
             Some(record) => record.event(now, event),
             None => {
@@ -52,10 +65,10 @@ impl Routes {
     pub(super) fn ended(
         &mut self,
         (now, ts): (Mono, UtcMillis),
-        job: &JobId,
+        (host, job): (&HostId, &JobId),
         result: WorkerResult,
     ) -> Option<(AttemptRef, WorkerResult, Received)> {
-        let route = self.0.get_mut(job)?;
+        let route = self.0.get_mut(job).filter(|route| route.host == *host)?;
         let (result, received) = route.record.as_mut()?.ended(now, ts, result);
         Some((route.of.clone(), result, received))
     }

@@ -57,6 +57,8 @@ fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
     page.gap();
     page.fact("Worker", step.plan.worker.name());
     page.fact_if("Check", step.plan.check.as_ref().map(roboppi_ipc::WorkerKind::name));
+    let host = &step.plan.host;
+    page.fact_if("Host", Some(host.as_str()).filter(|_| !host.is_here()));
     let depends: Vec<_> = step.plan.depends_on.iter().map(roboppi_run::StepPath::as_str).collect();
     page.fact_if("Depends on", Some(&depends.join(", ")));
     if let Some(ms) = model.step_ms(step) {

@@ -19,6 +19,8 @@ pub(super) enum Place {
     Section(Section),
     /// The steps: their order is that in which they start.
     Steps,
+    /// The hosts by name.
+    Hosts,
     /// A list with maps of this section.
     ListOf(Section),
     /// Anything else.
@@ -35,6 +37,8 @@ impl Place {
             (Self::Section(Section::Step), "completion_check") => Self::Section(Section::Check),
             (Self::Section(Section::Step), "inputs") => Self::ListOf(Section::Input),
             (Self::Section(Section::Step), "outputs") => Self::ListOf(Section::Output),
+            (Self::Section(Section::Workflow), "hosts") => Self::Hosts,
+            (Self::Hosts, _) => Self::Section(Section::Host),
             (Self::Steps, _) => Self::Section(Section::Step),
             _ => Self::Other,
         }

@@ -49,6 +49,7 @@ impl DraftCheck {
         let capabilities: Arc<[Capability]> = shared.capabilities(&self.work.capabilities);
         let work = Step {
             description: None,
+            host: None,
             worker: self.work.worker?,
             instructions: self.work.instructions?,
             capabilities,

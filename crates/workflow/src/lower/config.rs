@@ -7,13 +7,14 @@ use roboppi_ipc::WorkerKind;
 
 use super::describe;
 use super::fields::Field;
+use super::hosts;
 use super::value;
 use crate::config::{Config, CoreCommand, Notification, NotifyOn, NotifyTarget, WebhookUrl};
 use crate::diagnostic::{Sink, nearest, quote};
 use crate::source::{Entry, Node, Value};
 
 /// The keys of the file.
-const KEYS: [&str; 2] = ["cores", "notify"];
+const KEYS: [&str; 3] = ["cores", "hosts", "notify"];
 
 /// The keys of an entry of `notify`.
 const NOTIFY: [&str; 5] = ["on", "command", "url", "url_env", "secret_env"];
@@ -33,6 +34,7 @@ pub(crate) fn config(root: &Node, sink: &mut Sink<'_>) -> Config {
     for entry in entries {
         match &*entry.key {
             "cores" => config.cores = cores(&field("cores", entry), sink),
+            "hosts" => config.hosts = hosts::hosts(&field("hosts", entry), sink),
             "notify" => config.notify = notify(&field("notify", entry), sink),
             _ => unknown(entry, &KEYS, sink),
         }

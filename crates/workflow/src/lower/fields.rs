@@ -104,6 +104,7 @@ impl<'n> Fields<'n> {
             Section::Output => format!("`{key}` belongs to an entry of `outputs`, not here"),
             Section::Secret => format!("`{key}` belongs to an entry of `secrets`, not here"),
             Section::Environment => format!("`{key}` belongs to `environment`, not here"),
+            Section::Host => format!("`{key}` belongs to an entry of `hosts`, not here"),
         })
     }
 

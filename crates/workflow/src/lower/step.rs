@@ -26,6 +26,7 @@ pub(crate) struct DraftStep {
     pub(crate) outputs: Vec<DraftOutput>,
     /// Whether `outputs` is all this step makes.
     pub(crate) outputs_known: bool,
+    pub(crate) host: Option<Located<String>>,
     description: Option<String>,
     work: WorkKeys,
     workspace: Option<String>,
@@ -62,6 +63,7 @@ impl DraftStep {
             inputs: Vec::new(),
             outputs: Vec::new(),
             outputs_known: false,
+            host: None,
             description: None,
             work: WorkKeys::default(),
             workspace: None,
@@ -75,6 +77,10 @@ impl DraftStep {
             secrets: Vec::new(),
             check: None,
         }
+    }
+
+    pub(super) const fn has_check(&self) -> bool {
+        self.check.is_some()
     }
 
     /// The kind of its worker and that of its check, if it has one; `None` for one that could not be read.
@@ -116,6 +122,7 @@ impl DraftStep {
             capabilities,
             agent: self.work.agent.shared(),
             workspace: self.workspace,
+            host: self.host.map(|host| host.value.into()),
             depends_on: depends_on.into_iter().collect(),
             inputs: inputs.collect::<Option<_>>()?,
             outputs: outputs.collect::<Option<_>>()?,
@@ -155,6 +162,7 @@ pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> D
     draft.work = work_keys(&fields, borrowed, kinds, sink);
     draft.description = fields.get("description").and_then(|at| value::note(&at, sink));
     draft.workspace = text("workspace", sink);
+    draft.host = fields.get("host").and_then(|at| value::text(&at, sink));
     if let Some(at) = fields.get("depends_on") {
         draft.depends_on = depends_on(&at, sink);
     }

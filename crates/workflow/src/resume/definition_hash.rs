@@ -63,7 +63,7 @@ pub(super) fn differences(then: &Node, now: &Node) -> Vec<&'static str> {
 
 /// Keys that came after the hash: a step without them has the hash it had before there were any.
 fn is_later(key: &str) -> bool {
-    ["program", "mcp_config", "add_dirs", "append_system_prompt", "completion_check"].contains(&key)
+    ["host", "program", "mcp_config", "add_dirs", "append_system_prompt", "completion_check"].contains(&key)
 }
 
 /// What counts of a definition, by key. Each key of the language is decided here: a new one does not compile until it is.
@@ -74,6 +74,7 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         capabilities,
         agent,
         workspace,
+        host,
         depends_on,
         inputs,
         outputs,
@@ -122,6 +123,7 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         ("defaultArgs", joined(default_args.iter().map(String::as_str))),
         ("resume", resume.clone().unwrap_or_default()),
         ("workspace", workspace.clone().unwrap_or_default()),
+        ("host", host.as_deref().unwrap_or_default().to_owned()),
         ("depends_on", joined(depends_on)),
         ("inputs", joined(inputs)),
         ("outputs", joined(outputs)),

@@ -45,6 +45,16 @@ pub(super) enum Shape {
     Check,
     /// What is not described here.
     Anything,
+    /// Hosts by name.
+    Hosts,
+    /// A destination of `ssh`.
+    Destination,
+    /// A program, or a list of a program and its arguments.
+    Command,
+    /// Texts by the names of variables.
+    Variables,
+    /// A duration of at least a second.
+    Lease,
 }
 
 impl Shape {
@@ -58,6 +68,12 @@ impl Shape {
                 let names = Capability::NAMES.map(str::to_owned).to_vec();
                 return Some(Self::List(1, Box::new(Self::Words(names))));
             }
+            (Section::Workflow, "hosts") => return Some(Self::Hosts),
+            (Section::Step, "host") => return Some(Self::Text),
+            (Section::Host, "ssh") => return Some(Self::Destination),
+            (Section::Host, "command") => return Some(Self::Command),
+            (Section::Host, "env") => return Some(Self::Variables),
+            (Section::Host, "lease") => return Some(Self::Lease),
             // Beside `instructions` it is not read, and what it is otherwise is said where that is known.
             (_, "run") => return Some(Self::Anything),
             (_, "completion_check") => return Some(Self::Check),
@@ -138,6 +154,30 @@ impl Shape {
             Self::Variable => json!({ "type": "string", "minLength": 1, "pattern": "^[^=]*$" }),
             Self::Instructions => json!({ "type": "string", "minLength": 1, "maxLength": 1_048_576 }),
             Self::Anything => json!({}),
+            Self::Hosts => json!({
+                "type": "object",
+                "propertyNames": {"pattern": HOST_NAME, "not": {"const": "here"}},
+                "additionalProperties": {"anyOf": [{"type": "null"}, reference("host")]},
+            }),
+            // What begins with `-` is an option of `ssh`.
+            Self::Destination => json!({ "type": "string", "minLength": 1, "pattern": "^[^-]" }),
+            Self::Command => json!({ "anyOf": [
+                {"type": "string", "minLength": 1},
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"type": "string", "minLength": 1},
+                },
+            ]}),
+            Self::Variables => json!({
+                "type": "object",
+                "propertyNames": {"minLength": 1, "pattern": r"^[^=\x00]*$"},
+                "additionalProperties": {"type": "string", "minLength": 1},
+            }),
+            Self::Lease => json!({ "allOf": [
+                reference("duration"),
+                {"not": {"pattern": r"^\s*0*[0-9]{1,3}ms\s*$"}},
+            ]}),
             // What is off may be any map.
             Self::Check => json!({
                 "if": super::off(), "then": true, "else": reference("check"),
@@ -145,6 +185,9 @@ impl Shape {
         }
     }
 }
+
+/// What a host may be called.
+const HOST_NAME: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 
 /// The kinds that come with roboppi, which editors offer, and those that another core may have.
 fn worker() -> Value {
