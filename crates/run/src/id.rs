@@ -1,6 +1,7 @@
 //! Names of runs.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -73,7 +74,7 @@ impl fmt::Display for RunId {
 /// A machine on which cores of a run work, by its name. The one of the supervisor is [`here`](Self::here).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct HostId(Option<String>);
+pub struct HostId(Option<Arc<str>>);
 
 impl HostId {
     const HERE: &str = "here";
@@ -99,13 +100,13 @@ impl HostId {
 
 impl From<String> for HostId {
     fn from(name: String) -> Self {
-        Self(Some(name).filter(|name| name != Self::HERE))
+        Self((name != Self::HERE).then(|| name.into()))
     }
 }
 
 impl From<HostId> for String {
     fn from(host: HostId) -> Self {
-        host.0.unwrap_or_else(|| HostId::HERE.to_owned())
+        host.as_str().to_owned()
     }
 }
 

@@ -157,6 +157,6 @@ fn a_view_takes_little_room_and_another_one_less() {
         views
     };
     let one = bytes_a_step(|| fold(1));
-    at_most("a view", 1_900, one);
+    at_most("a view", 1_910, one);
     at_most("another view of the same records", 700, bytes_a_step(|| fold(2)) - one);
 }
