@@ -11,8 +11,8 @@ use nix::sys::stat::{SFlag, fstat};
 use crate::commands::record;
 use crate::commands::{
     agent_run, artifacts, attach, completions, control, core, dashboard, doctor, emit, events, export, guard,
-    host, import, init, logs, man, mask, on, replay, runs, serve, show, stats, watch, workers, workflow_fmt,
-    workflow_graph, workflow_list, workflow_run, workflow_schema, workflow_validate,
+    host, hosts, import, init, logs, man, mask, on, replay, runs, serve, show, stats, watch, workers,
+    workflow_fmt, workflow_graph, workflow_list, workflow_run, workflow_schema, workflow_validate,
 };
 use crate::exit::Failure;
 use crate::terminal::note;
@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Run(Box<agent_run::AgentArgs>),
     /// Run a command on other hosts, all at once, with its live output
     On(Box<on::OnArgs>),
+    /// List the hosts of the configuration file: state, version, latency, clock and what runs there
+    Hosts(hosts::HostsArgs),
     /// Check the state directory, the workers, the terminal and the configuration
     Doctor(doctor::DoctorArgs),
     /// List the kinds of workers: path and version of those that are installed, how to install the others, and other cores
@@ -183,6 +185,7 @@ impl Command {
             Self::Workflow { command } => command.run(),
             Self::Run(args) => agent_run::run(args),
             Self::On(args) => on::run(args),
+            Self::Hosts(args) => hosts::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Workers(args) => workers::run(args),
             Self::Dashboard(args) => dashboard::run(args),

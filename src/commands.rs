@@ -15,6 +15,8 @@ pub(crate) mod export;
 pub(crate) mod guard;
 mod guarded;
 pub(crate) mod host;
+mod host_selection;
+pub(crate) mod hosts;
 mod housekeeping;
 pub(crate) mod import;
 pub(crate) mod init;

@@ -29,7 +29,8 @@ pub(crate) struct HostArgs {
 pub(crate) fn run(args: &HostArgs) -> Result<ExitCode, Failure> {
     let state = record::root()?;
     let Some(session) = &args.keep else {
-        carry(state.path(), &own_program()).map_err(|error| Failure::usage(error.to_string()))?;
+        carry(state.path(), &own_program(), env!("CARGO_PKG_VERSION"))
+            .map_err(|error| Failure::usage(error.to_string()))?;
         return Ok(ExitCode::SUCCESS);
     };
     let session =

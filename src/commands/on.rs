@@ -7,35 +7,36 @@ use std::time::Duration;
 use clap::Args;
 use roboppi_run::shell_word;
 use roboppi_supervisor::WorkflowFile;
-use roboppi_workflow::{WorkerKinds, nearest, parse_within};
+use roboppi_workflow::{WorkerKinds, parse_within};
 use serde_json::{Map, json};
 
+use crate::commands::host_selection;
 use crate::commands::workflow_run::{self, Begun, EarlyCore, Purpose};
-use crate::config::file_name;
 use crate::cores::Cores;
 use crate::exit::Failure;
 use crate::options::HowArgs;
 use crate::options::values::duration;
 use crate::view;
 
-/// All hosts of the configuration file.
-const ALL: &str = "all";
-
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   roboppi on build-1 -- uptime
   roboppi on web-1,web-2 -- 'cd app && git pull && make restart'
+  roboppi on web --batch 2 -- 'make restart'
   roboppi on all --timeout 10m -- nixos-rebuild switch
 
 Hosts are described under `hosts:` in the configuration file. Each of them is a step of a run: attach, logs and show work as for
 every other one.")]
 pub(crate) struct OnArgs {
-    /// Names of hosts, separated by commas, or `all`
+    /// Names and labels of hosts, separated by commas, or `all`
     #[arg(value_name = "HOSTS", value_delimiter = ',', required = true)]
     pub(crate) hosts: Vec<String>,
     /// The command: one word is a line for the shell there, several are a program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+    /// Hosts at a time [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch: Option<u32>,
     /// Time limit
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
     pub(crate) timeout: Duration,
@@ -46,7 +47,7 @@ pub(crate) struct OnArgs {
 pub(crate) fn run(args: &OnArgs) -> Result<ExitCode, Failure> {
     let view = view::choose_view_of_run(&args.how)?;
     let cores = Cores::for_run(&args.how)?;
-    let hosts = selected(args, &cores)?;
+    let hosts = host_selection::select(&args.hosts, cores.hosts())?;
     let early = match EarlyCore::fork(&args.how, &cores) {
         Begun::Core(ended) => return ended,
         Begun::Supervisor(early) => early,
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &OnArgs) -> Result<ExitCode, Failure> {
         "name": title,
         "version": "1",
         "timeout": format!("{}ms", args.timeout.as_millis().max(1)),
-        "concurrency": hosts.len(),
+        "concurrency": args.batch.map_or(hosts.len(), |batch| hosts.len().min(batch as usize)),
         "context_dir": context.path().to_string_lossy(),
         "steps": hosts.iter().map(step).collect::<Map<_, _>>(),
     });
@@ -85,37 +86,4 @@ pub(crate) fn run(args: &OnArgs) -> Result<ExitCode, Failure> {
     let file = WorkflowFile { path: PathBuf::new(), most_bytes: text.len(), text, workflow };
     let purpose = Purpose { title, answer: false, worker: None, heartbeat: None };
     workflow_run::execute(&args.how, &cores, file, early, view, &purpose)
-}
-
-/// The hosts that were named, each once.
-fn selected(args: &OnArgs, cores: &Cores) -> Result<Vec<String>, Failure> {
-    let known = cores.hosts();
-    if known.is_empty() {
-        let message = format!("there are no hosts in {}", file_name());
-        return Err(Failure::usage(message).hint("describe one: `hosts: { build-1: { ssh: user@build-1 } }`"));
-    }
-    let mut hosts: Vec<String> = Vec::new();
-    for name in &args.hosts {
-        let named: Vec<&String> = match name.as_str() {
-            ALL => known.keys().collect(),
-            name => known.keys().filter(|known| *known == name).collect(),
-        };
-        if named.is_empty() {
-            let failure = Failure::usage(format!("there is no host `{name}` in {}", file_name()));
-            let meant = nearest(name, known.keys().map(String::as_str));
-            return Err(match meant {
-                Some(meant) => failure.hint(&format!("did you mean `{meant}`?")),
-                None => {
-                    let names: Vec<_> = known.keys().map(String::as_str).collect();
-                    failure.hint(&format!("there are {}", names.join(", ")))
-                }
-            });
-        }
-        for host in named {
-            if !hosts.contains(host) {
-                hosts.push(host.clone());
-            }
-        }
-    }
-    Ok(hosts)
 }

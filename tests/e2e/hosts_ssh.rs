@@ -1,6 +1,7 @@
 //! Steps on hosts behind a real `sshd`, each in a network namespace of its own. Needs root, iproute2 and openssh-server.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,7 +24,7 @@ fn run(program: &str, args: &[&str]) -> bool {
 impl Namespace {
     /// `None`, with a line that states why, where there can be none.
     #[expect(clippy::print_stderr, reason = "who reads the results should know what was left out")]
-    fn up(env: &TestEnv) -> Option<Self> {
+    fn up(env: &TestEnv, prepare: &str) -> Option<Self> {
         let required = std::env::var_os("ROBOPPI_TEST_ALL").is_some();
         let is_there = |path: &str| Path::new(path).exists();
         let missing = [
@@ -54,7 +55,11 @@ impl Namespace {
             fs::create_dir_all(&dir).unwrap();
             fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
             let namespace = Self { name, dir, number };
-            return namespace.begin().then_some(namespace).or_else(|| {
+            let begun = namespace.begin();
+            if begun {
+                namespace.serve(prepare);
+            }
+            return begun.then_some(namespace).or_else(|| {
                 assert!(!required, "there are no links between network namespaces");
                 eprintln!("left out: steps on hosts behind a real sshd; no link can be made");
                 None
@@ -95,6 +100,19 @@ impl Namespace {
             ),
         )
         .unwrap();
+        let far = dir.join("far");
+        fs::create_dir_all(far.join("cache")).unwrap();
+        fs::create_dir_all(far.join("home")).unwrap();
+        // Directories of the host that are its own, for programs that know no others.
+        let variables = [
+            ("HOME", "home"),
+            ("XDG_CACHE_HOME", "cache"),
+            ("XDG_STATE_HOME", "state"),
+            ("XDG_RUNTIME_DIR", "run"),
+        ];
+        let variables = variables.map(|(name, at)| format!("{name}={}", far.join(at).display()));
+        let mut config = OpenOptions::new().append(true).open(dir.join("sshd.conf")).unwrap();
+        writeln!(config, "SetEnv {}", variables.join(" ")).unwrap();
         let hostkey = fs::read_to_string(dir.join("hostkey.pub")).unwrap();
         let hostkey: Vec<_> = hostkey.split(' ').take(2).collect();
         fs::write(dir.join("known_hosts"), format!("{address} {}\n", hostkey.join(" "))).unwrap();
@@ -108,9 +126,14 @@ impl Namespace {
             ),
         )
         .unwrap();
-        let sshd = ["netns", "exec", name, "/usr/sbin/sshd", "-f", &path("sshd.conf"), "-E", &path("log")];
-        assert!(run("ip", &sshd), "sshd starts");
         true
+    }
+
+    /// Starts its sshd, after what `prepare` does in the mounts of the host.
+    fn serve(&self, prepare: &str) {
+        let path = |file: &str| self.dir.join(file).display().to_string();
+        let line = format!("{prepare}exec /usr/sbin/sshd -f '{}' -E '{}'", path("sshd.conf"), path("log"));
+        assert!(run("ip", &["netns", "exec", &self.name, "sh", "-c", &line]), "sshd starts");
     }
 
     fn cut(&self) {
@@ -163,7 +186,7 @@ fn far_len(env: &TestEnv) -> u64 {
 #[test]
 fn a_step_behind_a_link_that_is_cut_loses_and_doubles_nothing() {
     let env = TestEnv::new();
-    let Some(host) = Namespace::up(&env) else { return };
+    let Some(host) = Namespace::up(&env, "") else { return };
     let (ssh, program) = programs(&env, &host);
     let path = format!("{}:{}", ssh.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let script = "n=0; while [ ! -e end ]; do n=$((n+1)); echo line $n; [ $((n%20)) = 0 ] && sleep 0.01; done; echo end $n";
@@ -200,7 +223,7 @@ fn a_step_behind_a_link_that_is_cut_loses_and_doubles_nothing() {
 #[test]
 fn what_is_wrong_with_a_host_is_in_the_words_of_ssh() {
     let env = TestEnv::new();
-    let Some(host) = Namespace::up(&env) else { return };
+    let Some(host) = Namespace::up(&env, "") else { return };
     let (ssh, _) = programs(&env, &host);
     let path = format!("{}:{}", ssh.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let flow = Flow::new().with("hosts:\n  far:\n    program: /no/such/roboppi").step_with(
@@ -210,4 +233,62 @@ fn what_is_wrong_with_a_host_is_in_the_words_of_ssh() {
     );
     let printed = env.run(&flow).env("PATH", path).output().code(3).all();
     assert!(printed.contains("/no/such/roboppi"), "{printed}");
+}
+
+/// The program of the host, once for each run that needs it.
+fn copied(host: &Namespace, below: &Path) -> Vec<PathBuf> {
+    let all = if below.exists() { walk(below) } else { Vec::new() };
+    let all = all.into_iter().filter(|path| path.is_file() && path.starts_with(&host.dir));
+    all.collect()
+}
+
+#[test]
+fn a_host_without_the_program_gets_it_once() {
+    let env = TestEnv::new();
+    let Some(host) = Namespace::up(&env, "") else { return };
+    let (ssh, _) = programs(&env, &host);
+    let path = format!("{}:{}", ssh.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let config = "hosts:\n  far:\n    labels: [web]\n";
+    fs::create_dir_all(env.path("home/config/roboppi")).unwrap();
+    fs::write(env.path("home/config/roboppi/config.yaml"), config).unwrap();
+    let hosts = |words: &[&str]| env.roboppi(["hosts"]).args(words).env("PATH", &path).output();
+    let missing = hosts(&["check", "web"]).code(1).all();
+    assert!(missing.contains("no roboppi") && missing.contains("the first run copies it there"), "{missing}");
+    let flow = Flow::new().step_with("work", "echo on $(hostname)", &["host: far"]);
+    let first = env.run(&flow).env("PATH", &path).output().code(0).all();
+    assert!(first.contains("the host far had no roboppi of this version: copied to"), "{first}");
+    let cache = host.dir.join("far/cache");
+    let there = copied(&host, &cache);
+    assert_eq!(there.len(), 1, "{there:?}");
+    assert_eq!(fs::metadata(&there[0]).unwrap().permissions().mode() & 0o777, 0o700);
+    let second = env.run(&flow).env("PATH", &path).output().code(0).all();
+    assert!(!second.contains("copied to"), "{second}");
+    let listed = hosts(&["check", "far"]).code(0).text();
+    assert!(listed.contains("reachable"), "{listed}");
+    // A cut copy is no program.
+    fs::remove_file(&there[0]).unwrap();
+    let updated = hosts(&["update", "far"]).code(0).text();
+    assert!(updated.contains("far: copied roboppi to"), "{updated}");
+    assert_eq!(copied(&host, &cache), there);
+    env.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_place_where_no_program_may_be_executed_is_passed_over() {
+    let env = TestEnv::new();
+    let cache = env.path("sshd/far/cache").display().to_string();
+    // In the mounts of the host alone: they end with it.
+    let prepare = format!(
+        "mount -t tmpfs -o noexec,size=64k cache '{cache}' && mount -t tmpfs -o size=2g tmp /tmp && "
+    );
+    let Some(host) = Namespace::up(&env, &prepare) else { return };
+    let (ssh, _) = programs(&env, &host);
+    let path = format!("{}:{}", ssh.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    fs::create_dir_all(env.path("home/config/roboppi")).unwrap();
+    fs::write(env.path("home/config/roboppi/config.yaml"), "hosts:\n  far:\n").unwrap();
+    let updated = env.roboppi(["hosts", "update", "far"]).env("PATH", &path).output().code(0).text();
+    assert!(updated.contains("far: copied roboppi to /tmp/roboppi-0/"), "{updated}");
+    drop(host);
+    // What was mounted there is gone, and what it was mounted on may be.
+    let _ = fs::remove_dir("/tmp/roboppi-0");
 }

@@ -8,7 +8,7 @@ use roboppi_ipc::DEFAULT_LINE_LIMIT;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::SessionName;
+use crate::{HostReport, SessionName};
 
 /// Bytes of a part of a file at most.
 pub const CHUNK_LIMIT: usize = 256 * 1024;
@@ -162,6 +162,10 @@ pub enum Frame {
         /// `offset`: bytes from its beginning.
         offset: u64,
     },
+    /// Supervisor → host, before a `hello` or instead of it: how is the host? Answered each time, without a keeper.
+    Ask,
+    /// Host → supervisor: the answer to an `ask`.
+    Report(Box<HostReport>),
     /// Both ways: nothing but a sign of life. A keeper answers each.
     Beat,
     /// A type that this version does not know. Never sent.
@@ -273,6 +277,8 @@ impl Frame {
                     out,
                 );
             }
+            Self::Ask => head("ask", Nothing {}, out),
+            Self::Report(report) => head("report", report, out),
             Self::Beat | Self::Unknown => head("beat", Nothing {}, out),
         }
     }
@@ -300,6 +306,8 @@ impl Frame {
                 let OfFile { file, offset, .. } = of_file()?;
                 Self::RecordAck { file, offset }
             }
+            "ask" => Self::Ask,
+            "report" => Self::Report(Box::new(json(header)?)),
             "beat" => Self::Beat,
             _ => Self::Unknown,
         })

@@ -361,8 +361,10 @@ impl KeeperMachine {
                 true
             }
             Frame::Unknown => true,
-            // Those of a keeper, and a second greeting.
-            Frame::Hello(_)
+            // Those of a keeper, and those that come before it.
+            Frame::Ask
+            | Frame::Report(_)
+            | Frame::Hello(_)
             | Frame::Welcome(_)
             | Frame::Refused { .. }
             | Frame::RecordChunk { .. }

@@ -24,6 +24,7 @@ mod keeper;
 mod lines;
 mod mirror;
 mod name;
+mod report;
 
 pub use frame::{
     BadFrame, CHUNK_LIMIT, CoreOptions, Expiry, Frame, FrameDecoder, Hello, Refusal, SMALL_FILE_LIMIT,
@@ -32,6 +33,7 @@ pub use frame::{
 pub use keeper::{KeeperEffect, KeeperInput, KeeperMachine, Outgoing};
 pub use mirror::{MirrorEffect, MirrorInput, MirrorMachine, MirrorSettings};
 pub use name::{InvalidHostName, SessionName, check_host_name};
+pub use report::{HostReport, SESSION_REPORT_LIMIT, SessionReport};
 
 /// One connection between the two ends, numbered by each end for itself. What arrives on an earlier one is ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

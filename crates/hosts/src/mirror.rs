@@ -74,6 +74,10 @@ pub enum MirrorInput {
     Open(Vec<String>),
     /// Files of an attempt that is over: nothing of them is taken any more.
     Close(Vec<String>),
+    /// The host is made ready before its first contact, which takes as long as it takes.
+    Preparing,
+    /// It is ready: its time for the first contact begins.
+    Prepared,
     /// Time has passed.
     Tick,
 }
@@ -128,6 +132,8 @@ pub enum MirrorEffect {
 pub struct MirrorMachine {
     settings: MirrorSettings,
     created: Mono,
+    /// The host is made ready: it is not expected to answer.
+    preparing: bool,
     heard: Mono,
     sent: Mono,
     /// The keeper has answered once, so it exists or is gone.
@@ -159,6 +165,7 @@ impl MirrorMachine {
         Self {
             settings,
             created: now,
+            preparing: false,
             heard: now,
             sent: now,
             begun: false,
@@ -195,7 +202,7 @@ impl MirrorMachine {
     /// When the next [`MirrorInput::Tick`] is due.
     #[must_use]
     pub fn deadline(&self) -> Mono {
-        let first = (!self.begun).then(|| self.created + self.settings.first_contact);
+        let first = (!self.begun && !self.preparing).then(|| self.created + self.settings.first_contact);
         let silence = self.carrier.map(|_| self.heard + self.settings.lease);
         let beat = self.carrier.map(|_| self.sent + self.beat_interval());
         [first, silence, beat].into_iter().flatten().min().unwrap_or(Mono::from_origin(Duration::MAX))
@@ -247,6 +254,8 @@ impl MirrorMachine {
                     self.files.remove(&file);
                 }
             }
+            MirrorInput::Preparing => self.preparing = true,
+            MirrorInput::Prepared => (self.preparing, self.created) = (false, now),
             MirrorInput::Tick => self.tick(now, out),
         }
     }
@@ -290,7 +299,8 @@ impl MirrorMachine {
 
     /// A keeper that has never answered is not waited for any longer than that.
     fn check_first_contact(&mut self, now: Mono, detail: &str, out: &mut Vec<MirrorEffect>) {
-        if !self.begun && !self.over && now.since(self.created) >= self.settings.first_contact {
+        let is_expected = !self.begun && !self.over && !self.preparing;
+        if is_expected && now.since(self.created) >= self.settings.first_contact {
             self.lose(detail, out);
         }
     }
@@ -343,7 +353,7 @@ impl MirrorMachine {
                 }
                 Ok(())
             }
-            Frame::Welcome(_) | Frame::Hello(_) | Frame::RecordAck { .. } => {
+            Frame::Welcome(_) | Frame::Hello(_) | Frame::RecordAck { .. } | Frame::Ask | Frame::Report(_) => {
                 Err("it sends frames that a keeper does not send".to_owned())
             }
         }

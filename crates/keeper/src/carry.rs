@@ -13,6 +13,7 @@ use roboppi_process::lead_a_session;
 use thiserror::Error;
 
 use crate::place::{KeeperPlace, PlaceError};
+use crate::report::report;
 
 /// How long a keeper may take to listen, and an earlier one to end.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -33,41 +34,59 @@ pub enum CarryError {
     Carrier(#[from] io::Error),
 }
 
-/// Reads a greeting, finds or starts the keeper of its session below `state_dir`, and carries bytes between it and the standard
+/// Answers how this host is, each time that is asked. Then reads a greeting, finds or starts the keeper of its session below `state_dir`, and carries bytes between it and the standard
 /// streams until one of both ends. What is wrong with the host is sent to the supervisor as a frame.
 ///
 /// # Errors
 /// When the supervisor cannot be understood, or the carrier fails.
-pub fn carry(state_dir: &Path, program: &Path) -> Result<(), CarryError> {
+pub fn carry(state_dir: &Path, program: &Path, version: &str) -> Result<(), CarryError> {
     let mut stdin = io::stdin().lock();
-    let (hello, greeting) = greeting(&mut stdin)?;
+    let answer = || send(&Frame::Report(Box::new(report(state_dir, version))));
+    let Some((hello, greeting)) = greeting(&mut stdin, answer)? else { return Ok(()) };
     drop(stdin);
     match find(state_dir, program, &hello) {
         Ok(stream) => copy(stream, &greeting).map_err(CarryError::Carrier),
-        Err((reason, detail)) => {
-            let mut bytes = Vec::new();
-            Frame::Refused { reason, detail }.encode(&mut bytes);
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(&bytes)?;
-            Ok(stdout.flush()?)
-        }
+        Err((reason, detail)) => Ok(send(&Frame::Refused { reason, detail })?),
     }
 }
 
-/// The greeting, and all bytes that were read for it.
-fn greeting(stdin: &mut impl Read) -> Result<(Box<Hello>, Vec<u8>), CarryError> {
-    let (mut decoder, mut bytes, mut buffer) = (FrameDecoder::default(), Vec::new(), vec![0; 16 * 1024]);
+/// Sends a frame to the supervisor.
+fn send(frame: &Frame) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    frame.encode(&mut bytes);
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&bytes)?;
+    stdout.flush()
+}
+
+/// The greeting, and the bytes for the keeper: it and all that was read after it.
+type Greeting = (Box<Hello>, Vec<u8>);
+
+/// The greeting; `None` when the supervisor only asked, which
+/// is answered.
+fn greeting(
+    stdin: &mut impl Read,
+    answer: impl Fn() -> io::Result<()>,
+) -> Result<Option<Greeting>, CarryError> {
+    let (mut decoder, mut buffer, mut asked) = (FrameDecoder::default(), vec![0; 16 * 1024], false);
     loop {
-        let count = stdin.read(&mut buffer)?;
-        if count == 0 {
-            return Err(CarryError::NoGreeting);
-        }
-        bytes.extend_from_slice(&buffer[..count]);
-        decoder.push(&buffer[..count]);
         match decoder.next_frame()? {
-            Some(Frame::Hello(hello)) => return Ok((hello, bytes)),
+            Some(Frame::Ask) => {
+                answer()?;
+                asked = true;
+            }
+            Some(Frame::Hello(hello)) => {
+                let mut bytes = Vec::new();
+                Frame::Hello(hello.clone()).encode(&mut bytes);
+                bytes.extend(decoder.into_rest());
+                return Ok(Some((hello, bytes)));
+            }
             Some(_) => return Err(CarryError::NoGreeting),
-            None => {}
+            None => match stdin.read(&mut buffer)? {
+                0 if asked => return Ok(None),
+                0 => return Err(CarryError::NoGreeting),
+                count => decoder.push(&buffer[..count]),
+            },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Drives a keeper: takes what happens one by one, gives it to the machine, and performs what that asks for.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use crate::carriers::{CarrierNews, Carriers, Received};
 use crate::core::{Core, CoreNews, home};
 use crate::place::KeeperPlace;
+use crate::report::boot_id;
 use crate::rewrite::{self, AboutJob};
 
 /// How long a keeper without a greeting is there.
@@ -118,11 +119,9 @@ impl Keeper {
                 return Err(Box::new((settings, carriers, detail)));
             }
         };
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-        let boot_id = boot_id.map(|id| id.trim().to_owned());
         info!(session = %hello.session, epoch = hello.epoch, "the keeper begins");
         Ok(Self {
-            machine: KeeperMachine::new(Mono::ZERO, hello, settings.version.clone(), boot_id),
+            machine: KeeperMachine::new(Mono::ZERO, hello, settings.version.clone(), boot_id()),
             files: SpoolFiles::at(settings.place.spool()),
             settings,
             carriers,

@@ -17,6 +17,7 @@ mod carry;
 mod core;
 mod keep;
 mod place;
+mod report;
 mod rewrite;
 
 pub use carry::{CarryError, carry};

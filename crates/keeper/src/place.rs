@@ -58,6 +58,19 @@ impl KeeperPlace {
         state_dir.join("hosts").join(session.as_str()).is_dir()
     }
 
+    /// The sessions that have left a place, in no order.
+    pub(crate) fn all(state_dir: &Path) -> Vec<SessionName> {
+        let entries = fs::read_dir(state_dir.join("hosts")).into_iter().flatten().flatten();
+        let names = entries.filter(|entry| entry.path().is_dir());
+        names.filter_map(|entry| SessionName::try_from(entry.file_name().into_string().ok()?).ok()).collect()
+    }
+
+    /// Whether a keeper has it, or what it started.
+    pub(crate) fn is_taken(&self) -> bool {
+        let file = File::open(self.path.join("stderr"));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// The directory.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -9,7 +9,7 @@
 //! * [`jsonl`]: for programs, one JSON object a line.
 //!
 //! The others print what there is, or what comes until the run is over: [`page`], [`events`], [`logs`], [`status`], [`answer`],
-//! [`export`]; [`runs`] and [`workers`] are lists, [`stats`] has totals of many runs, [`resume`] says what would be done. They take what they print as values and
+//! [`export`]; [`runs`], [`workers`] and [`hosts`] are lists, [`stats`] has totals of many runs, [`resume`] says what would be done. They take what they print as values and
 //! give text, or write it to what they are given; what is to be said beside it goes to their [`Audience`].
 //!
 //! Whatever comes from others is written as [`roboppi_untrusted`] gives it.
@@ -27,6 +27,7 @@ pub mod export;
 mod follow;
 mod follower;
 pub mod graph;
+pub mod hosts;
 pub mod jsonl;
 mod liveness;
 pub mod logs;

@@ -19,8 +19,13 @@ use tracing::Instrument;
 
 use crate::core_link::{CoreStreams, HostFailure, LinkSender};
 
+mod ask;
 mod carrier;
 mod drive;
+mod first_contact;
+mod install;
+
+pub use ask::{AskedHost, ask_host};
 
 /// Bytes that may wait between the link and the carrier.
 const PIPE: usize = 64 * 1024;

@@ -41,6 +41,7 @@ pub use core_link::{
     Restart, RestartPolicy, machine as link_machine,
 };
 pub use error::StartError;
+pub use host_link::{AskedHost, ask_host};
 pub use kept::Resume;
 pub use kinds::NeededKinds;
 pub use prepare::PreparedRun;

@@ -288,7 +288,9 @@ impl SupervisorMachine {
                 );
                 out.push(SupervisorEffect::Record(RunEvent::Warning { message, step: None }));
             }
-            event @ (LinkEvent::Unreachable { .. } | LinkEvent::Reachable { .. }) => {
+            event @ (LinkEvent::Installed { .. }
+            | LinkEvent::Unreachable { .. }
+            | LinkEvent::Reachable { .. }) => {
                 out.push(SupervisorEffect::Record(reach(host, &event)));
             }
             LinkEvent::WireClosed => slot.wire_closed(),
@@ -401,6 +403,10 @@ fn reach(host: &HostId, event: &LinkEvent) -> RunEvent {
         LinkEvent::Reachable { after, expired } => {
             let end = if *expired { "; its lease had expired by then" } else { "" };
             format!("the host {host} is reachable again after {:.1} s{end}", after.as_secs_f64())
+        }
+        LinkEvent::Installed { path, bytes } => {
+            let mib = bytes.div_ceil(1 << 20);
+            format!("the host {host} had no roboppi of this version: copied to {path} ({mib} MiB)")
         }
         LinkEvent::Unreachable { detail } => {
             format!("the host {host} is unreachable, what runs there goes on within its lease: {detail}")

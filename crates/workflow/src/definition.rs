@@ -43,8 +43,11 @@ pub struct Workflow {
 pub struct HostSpec {
     /// What carries bytes to it and back.
     pub carrier: Carrier,
-    /// The program roboppi there: a name in its `PATH`, or a path.
-    pub program: String,
+    /// The program roboppi there: a name in its `PATH`, or a path. `None` for this program, which is copied there unless the
+    /// host has it.
+    pub program: Option<String>,
+    /// Words that stand for it in a selection of hosts, each once.
+    pub labels: Vec<String>,
     /// The directory that is the workspace of the run there: absolute, or relative to the home directory there.
     pub workspace: Option<String>,
     /// Attempts at a time there; `None` for those of the run.

@@ -448,8 +448,15 @@ pub const KEYS: &[KeyDoc] = &[
         Host,
         "program",
         "path or name",
-        Some("`roboppi`"),
-        "The program roboppi on the host, with `ssh`.",
+        Some("this program"),
+        "The program roboppi on the host, with `ssh`. By default it is copied there when the host has no roboppi of this version.",
+    ),
+    KeyDoc::optional(
+        Host,
+        "labels",
+        "list of labels",
+        Some("none"),
+        "Words that select the host, as `roboppi on LABEL` does: lower-case letters, digits, `-` and `_`.",
     ),
     KeyDoc::optional(
         Host,

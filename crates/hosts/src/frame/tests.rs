@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::SessionReport;
 
 fn hello() -> Hello {
     Hello {
@@ -31,6 +32,14 @@ fn all() -> Vec<Frame> {
         Frame::RecordChunk { file: file(), offset: 15, content: Vec::new(), last: true },
         Frame::RecordFile { file: file(), content: vec![255; 36] },
         Frame::RecordAck { file: file(), offset: 15 },
+        Frame::Ask,
+        Frame::Report(Box::new(HostReport {
+            version: "1".into(),
+            arch: "x86_64".into(),
+            time_ms: 5,
+            sessions: vec![SessionReport { session: SessionName::of("run", "far").unwrap(), is_live: true }],
+            ..HostReport::default()
+        })),
         Frame::Beat,
     ]
 }

@@ -56,6 +56,13 @@ pub enum LinkEvent {
         /// What is wrong with it.
         detail: String,
     },
+    /// Another host had no program, and this one was copied there.
+    Installed {
+        /// Where it is there.
+        path: String,
+        /// Its length.
+        bytes: u64,
+    },
     /// The keeper of another host cannot be reached since then. What runs there goes on.
     Unreachable {
         /// Why, one line.

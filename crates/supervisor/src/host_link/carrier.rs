@@ -14,6 +14,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 
+use super::first_contact::{self, OwnProgram};
 use crate::core_link::StderrTail;
 
 /// How long a carrier may take to end once it is of no use.
@@ -23,7 +24,8 @@ const END: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct CarrierProcess {
     pub(super) id: CarrierId,
-    pub(super) stdin: ChildStdin,
+    /// `None` once it was closed.
+    pub(super) stdin: Option<ChildStdin>,
     pub(super) stdout: ChildStdout,
     pub(super) decoder: FrameDecoder,
     child: Child,
@@ -31,29 +33,37 @@ pub(super) struct CarrierProcess {
     reading: JoinHandle<()>,
 }
 
-/// The command that runs `roboppi host` on a host.
-pub(super) fn command(spec: &HostSpec) -> Vec<String> {
+/// The command that runs `roboppi host` on a host. `own` is this program, which is looked for there when `program` names none.
+pub(super) fn command(spec: &HostSpec, own: Option<&OwnProgram>) -> Vec<String> {
     match &spec.carrier {
         Carrier::Command(words) => words.clone(),
         Carrier::Ssh(destination) => {
-            // No questions, no terminal; a dead connection is noticed within 15 seconds.
-            let options = [
-                "ssh",
-                "-T",
-                "-o",
-                "BatchMode=yes",
-                "-o",
-                "ServerAliveInterval=5",
-                "-o",
-                "ServerAliveCountMax=3",
-                "-o",
-                "ConnectTimeout=10",
-                "--",
-            ];
-            let remote = format!("exec {} host", quoted(&spec.program));
-            options.into_iter().map(str::to_owned).chain([destination.clone(), remote]).collect()
+            let remote = match (&spec.program, own) {
+                (Some(program), _) => format!("exec {} host", quoted(program)),
+                (None, Some(own)) => first_contact::find(own),
+                (None, None) => "exec roboppi host".to_owned(),
+            };
+            ssh(destination, remote)
         }
     }
+}
+
+/// A command of `ssh` that asks no questions and has no terminal; a dead connection is noticed within 15 seconds.
+pub(super) fn ssh(destination: &str, remote: String) -> Vec<String> {
+    let options = [
+        "ssh",
+        "-T",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "ServerAliveInterval=5",
+        "-o",
+        "ServerAliveCountMax=3",
+        "-o",
+        "ConnectTimeout=10",
+        "--",
+    ];
+    options.into_iter().map(str::to_owned).chain([destination.to_owned(), remote]).collect()
 }
 
 /// A word for the shell of the host.
@@ -63,9 +73,8 @@ fn quoted(word: &str) -> String {
 }
 
 impl CarrierProcess {
-    /// Starts the carrier of a host.
-    pub(super) fn start(id: CarrierId, spec: &HostSpec, secrets: &Secrets) -> io::Result<Self> {
-        let words = command(spec);
+    /// Starts a carrier by its command.
+    pub(super) fn start(id: CarrierId, words: &[String], secrets: &Secrets) -> io::Result<Self> {
         let (program, args) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = std::process::Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -79,11 +88,19 @@ impl CarrierProcess {
         };
         let tail = StderrTail::default();
         let reading = spawn_local(tail.clone().keep(stderr, None, secrets.clone()));
-        Ok(Self { id, stdin, stdout, decoder: FrameDecoder::default(), child, stderr: tail, reading })
+        Ok(Self {
+            id,
+            stdin: Some(stdin),
+            stdout,
+            decoder: FrameDecoder::default(),
+            child,
+            stderr: tail,
+            reading,
+        })
     }
 
-    /// Ends it, and describes how it ended by itself, if it did; and whether it found no program to start.
-    pub(super) async fn end(self, why: &str) -> (String, bool) {
+    /// Ends it, and describes how it ended by itself, if it did.
+    pub(super) async fn end(self, why: &str) -> CarrierEnd {
         let Self { stdin, stdout, mut child, stderr, reading, .. } = self;
         drop((stdin, stdout));
         let status = match timeout(END, child.wait()).await {
@@ -102,7 +119,30 @@ impl CarrierProcess {
             (Some(code), None) if code != 0 => format!("{why}: it exited with code {code}"),
             _ => why.to_owned(),
         };
-        (detail, matches!(code, Some(126 | 127)))
+        CarrierEnd { detail, code, words: words.unwrap_or_default().to_owned() }
+    }
+}
+
+/// How a carrier ended.
+#[derive(Debug)]
+pub(super) struct CarrierEnd {
+    /// One line for people.
+    pub(super) detail: String,
+    /// Its exit code, when it ended by itself.
+    pub(super) code: Option<i32>,
+    /// The last line it wrote to standard error.
+    pub(super) words: String,
+}
+
+impl CarrierEnd {
+    /// Whether it found no program to start.
+    pub(super) const fn found_no_program(&self) -> bool {
+        matches!(self.code, Some(126 | 127))
+    }
+
+    /// Whether the host has no program that can be used, and takes one.
+    pub(super) fn needs_program(&self) -> bool {
+        self.code == Some(first_contact::NEEDED)
     }
 }
 

@@ -9,11 +9,14 @@ use roboppi_ipc::{DEFAULT_LINE_LIMIT, Frame as LineFrame, LineFramer};
 use roboppi_redact::Secrets;
 use roboppi_workflow::HostSpec;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, split};
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::Mirror;
-use super::carrier::CarrierProcess;
+use super::carrier::{CarrierEnd, CarrierProcess, command};
+use super::first_contact::OwnProgram;
+use super::install::{install, own_program};
 use crate::core_link::{HostFailure, LinkEvent, LinkSender};
 
 /// Wait before the second carrier; doubled with each one that follows, up to the longest.
@@ -36,7 +39,13 @@ pub(super) struct Driver {
     events: LinkSender,
     failure: HostFailure,
     secrets: Secrets,
+    /// This program, when the host needs it.
+    own: Option<&'static OwnProgram>,
     carrier: Option<CarrierProcess>,
+    /// The program is on its way to the host.
+    installing: Option<JoinHandle<Result<String, String>>>,
+    /// It has arrived.
+    is_installed: bool,
     last_carrier: u64,
     wait: Duration,
     connect_at: Instant,
@@ -58,6 +67,7 @@ enum News {
     FromCarrier(Option<Vec<u8>>),
     Written(usize),
     WriteFailed,
+    Installed(Result<String, String>),
     Time,
     Changed,
 }
@@ -81,7 +91,10 @@ impl Driver {
             events,
             failure,
             secrets,
+            own: None,
             carrier: None,
+            installing: None,
+            is_installed: false,
             last_carrier: 0,
             wait: FIRST_WAIT,
             connect_at: Instant::now(),
@@ -96,8 +109,9 @@ impl Driver {
     }
 
     pub(super) async fn run(mut self) {
+        self.own = own_program(&self.spec).await;
         while !self.over && !self.is_given_up() {
-            if self.carrier.is_none() && Instant::now() >= self.connect_at {
+            if self.carrier.is_none() && self.installing.is_none() && Instant::now() >= self.connect_at {
                 self.connect().await;
             }
             self.fill();
@@ -110,10 +124,14 @@ impl Driver {
                 News::FromCarrier(bytes) => self.carrier_has_sent(bytes.as_deref()),
                 News::Written(count) => drop(self.out.drain(..count)),
                 News::WriteFailed => self.out.clear(),
+                News::Installed(installed) => self.installed(installed),
                 News::Time => self.input(MirrorInput::Tick),
                 News::Changed => {}
             }
             self.perform().await;
+        }
+        if let Some(installing) = self.installing.take() {
+            installing.abort();
         }
         if let Some(mut link) = self.to_link.take() {
             let _ = link.shutdown().await;
@@ -121,7 +139,9 @@ impl Driver {
         if let Some(mut carrier) = self.carrier.take() {
             // What waits is the last acknowledgement; the keeper closes when it has it.
             let _ = timeout(GOODBYE, async {
-                let _ = carrier.stdin.write_all(&self.out).await;
+                if let Some(stdin) = &mut carrier.stdin {
+                    let _ = stdin.write_all(&self.out).await;
+                }
                 let mut rest = [0; 1024];
                 while let Ok(1..) = carrier.stdout.read(&mut rest).await {}
             })
@@ -150,13 +170,14 @@ impl Driver {
         let id = CarrierId(self.last_carrier);
         self.out.clear();
         self.input(MirrorInput::Connected(id));
-        match CarrierProcess::start(id, &self.spec, &self.secrets) {
+        let words = command(&self.spec, self.own);
+        match CarrierProcess::start(id, &words, &self.secrets) {
             Ok(carrier) => {
                 info!(carrier = id.0, "a carrier was started");
                 self.carrier = Some(carrier);
             }
             Err(error) => {
-                let program = super::carrier::command(&self.spec).into_iter().next().unwrap_or_default();
+                let program = words.first().map(String::as_str).unwrap_or_default();
                 let detail = format!("{program} cannot be started: {error}");
                 self.input(MirrorInput::Disconnected { carrier: id, detail: detail.clone() });
                 if self.reached {
@@ -191,7 +212,7 @@ impl Driver {
     async fn news(&mut self) -> News {
         let deadline = self.mirror.machine.borrow().deadline();
         let mut time = self.mirror.origin + deadline.since_origin().min(Duration::from_secs(86_400 * 365));
-        if self.carrier.is_none() {
+        if self.carrier.is_none() && self.installing.is_none() {
             time = time.min(self.connect_at);
         }
         if let (Some(ending), Some(apart)) = (self.ending_since, self.apart_since) {
@@ -206,8 +227,10 @@ impl Driver {
         let mut buffer = vec![0; 64 * 1024];
         let mut lines = vec![0; 64 * 1024];
         let (has_carrier, has_output) = (self.carrier.is_some(), !self.out.is_empty());
+        let is_installing = self.installing.is_some();
+        let installing = &mut self.installing;
         let (mut stdin, mut stdout) = match &mut self.carrier {
-            Some(carrier) => (Some(&mut carrier.stdin), Some(&mut carrier.stdout)),
+            Some(carrier) => (carrier.stdin.as_mut(), Some(&mut carrier.stdout)),
             None => (None, None),
         };
         // None of them may keep another one from its turn, however much comes.
@@ -230,6 +253,12 @@ impl Driver {
             count = self.from_link.read(&mut lines), if takes_lines => {
                 lines.truncate(count.unwrap_or_default());
                 News::FromLink(Some(lines).filter(|lines| !lines.is_empty()))
+            }
+            ended = async { match installing.as_mut() {
+                Some(installing) => installing.await,
+                None => std::future::pending().await,
+            } }, if is_installing => {
+                News::Installed(ended.unwrap_or_else(|error| Err(error.to_string())))
             }
             () = self.mirror.changed.notified() => News::Changed,
             () = sleep_until(time) => News::Time,
@@ -338,21 +367,53 @@ impl Driver {
     async fn close_carrier(&mut self, detail: &str) {
         self.out.clear();
         let Some(carrier) = self.carrier.take() else { return };
-        let (detail, no_program) = carrier.end(detail).await;
-        info!(detail, "a carrier has ended");
-        if no_program && !self.reached {
+        let end = carrier.end(detail).await;
+        info!(detail = end.detail, "a carrier has ended");
+        if !self.reached
+            && end.needs_program()
+            && let Some(own) = self.own
+        {
+            self.effects.clear();
+            return self.begin_install(own, end);
+        }
+        if end.found_no_program() && !self.reached {
             // Another try would only fail in the same way.
             self.effects.clear();
-            self.effects.push_back(MirrorEffect::Lost(detail));
+            self.effects.push_back(MirrorEffect::Lost(end.detail));
             return;
         }
         for effect in &mut self.effects {
             // The carrier knows more of it than the machine.
             if let MirrorEffect::Unreachable { detail: why, .. } | MirrorEffect::Lost(why) = effect {
-                why.clone_from(&detail);
+                why.clone_from(&end.detail);
             }
         }
         self.connect_at = Instant::now() + self.wait;
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
+    }
+
+    /// Copies the program to the host, while the run goes on.
+    fn begin_install(&mut self, own: &'static OwnProgram, end: CarrierEnd) {
+        if self.is_installed {
+            // It was copied, and is not found.
+            return self.end(end.detail);
+        }
+        self.input(MirrorInput::Preparing);
+        let (spec, secrets) = (self.spec.clone(), self.secrets.clone());
+        self.installing = Some(spawn_local(async move { install(&spec, own, &end, &secrets).await }));
+    }
+
+    fn installed(&mut self, installed: Result<String, String>) {
+        self.installing = None;
+        match installed {
+            Ok(path) => {
+                self.is_installed = true;
+                let bytes = self.own.map_or(0, |own| own.bytes);
+                self.events.send(LinkEvent::Installed { path, bytes });
+                self.input(MirrorInput::Prepared);
+                self.connect_at = Instant::now();
+            }
+            Err(detail) => self.end(detail),
+        }
     }
 }

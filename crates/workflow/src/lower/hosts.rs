@@ -43,7 +43,8 @@ fn host(entry: &Entry, sink: &mut Sink<'_>) -> Option<HostSpec> {
     let path = format!("hosts.{name}");
     let default = HostSpec {
         carrier: Carrier::Ssh(name.to_owned()),
-        program: "roboppi".to_owned(),
+        program: None,
+        labels: Vec::new(),
         workspace: None,
         concurrency: None,
         env: BTreeMap::new(),
@@ -61,7 +62,8 @@ fn host(entry: &Entry, sink: &mut Sink<'_>) -> Option<HostSpec> {
     let choices = [("kill", OnLeaseEnd::Kill), ("finish", OnLeaseEnd::Finish)];
     Some(HostSpec {
         carrier: carrier?,
-        program: text("program", sink).unwrap_or(default.program),
+        program: text("program", sink),
+        labels: fields.get("labels").map(|at| labels(&at, sink)).unwrap_or_default(),
         workspace: text("workspace", sink),
         concurrency: fields.get("concurrency").and_then(|at| value::whole(&at, 1, sink)),
         env: fields.get("env").map(|at| env(&at, sink)).unwrap_or_default(),
@@ -102,6 +104,24 @@ fn carrier(fields: &Fields<'_>, name: &str, sink: &mut Sink<'_>) -> Option<Carri
         return None;
     }
     Some(Carrier::Ssh(destination.value))
+}
+
+/// Labels have the alphabet of host names: both are words of a selection.
+fn labels(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<String> {
+    let mut labels: Vec<String> = Vec::new();
+    for item in value::list(at, "a list of labels", sink).unwrap_or_default() {
+        let Some(label) = value::text(&item, sink) else { continue };
+        if check_host_name(&label.value).is_err() {
+            let message = format!(
+                "{} is no label: labels have 1 to 63 lower-case letters, digits, `-` and `_`, and start with a letter or a digit",
+                quote(&label.value)
+            );
+            sink.error(label.span, message, None);
+        } else if !labels.contains(&label.value) {
+            labels.push(label.value);
+        }
+    }
+    labels
 }
 
 fn lease(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Duration> {

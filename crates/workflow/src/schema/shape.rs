@@ -47,6 +47,8 @@ pub(super) enum Shape {
     Anything,
     /// Hosts by name.
     Hosts,
+    /// A word that selects hosts.
+    Label,
     /// A destination of `ssh`.
     Destination,
     /// A program, or a list of a program and its arguments.
@@ -73,6 +75,7 @@ impl Shape {
             (Section::Host, "ssh") => return Some(Self::Destination),
             (Section::Host, "command") => return Some(Self::Command),
             (Section::Host, "env") => return Some(Self::Variables),
+            (Section::Host, "labels") => return list(Self::Label),
             (Section::Host, "lease") => return Some(Self::Lease),
             // Beside `instructions` it is not read, and what it is otherwise is said where that is known.
             (_, "run") => return Some(Self::Anything),
@@ -159,6 +162,7 @@ impl Shape {
                 "propertyNames": {"pattern": HOST_NAME, "not": {"const": "here"}},
                 "additionalProperties": {"anyOf": [{"type": "null"}, reference("host")]},
             }),
+            Self::Label => json!({ "type": "string", "pattern": HOST_NAME }),
             // What begins with `-` is an option of `ssh`.
             Self::Destination => json!({ "type": "string", "minLength": 1, "pattern": "^[^-]" }),
             Self::Command => json!({ "anyOf": [

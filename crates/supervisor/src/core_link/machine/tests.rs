@@ -75,7 +75,9 @@ fn short(effects: &[LinkEffect]) -> String {
         LinkEffect::Notify(LinkEvent::Message(message)) => message.kind().to_owned(),
         LinkEffect::Notify(LinkEvent::Malformed { .. }) => "malformed".to_owned(),
         LinkEffect::Notify(LinkEvent::Used { .. }) => "used".to_owned(),
-        LinkEffect::Notify(LinkEvent::Unreachable { .. } | LinkEvent::Reachable { .. }) => "reach".to_owned(),
+        LinkEffect::Notify(
+            LinkEvent::Installed { .. } | LinkEvent::Unreachable { .. } | LinkEvent::Reachable { .. },
+        ) => "reach".to_owned(),
         LinkEffect::Notify(LinkEvent::WireClosed) => "wire-closed".to_owned(),
         LinkEffect::Notify(LinkEvent::Lost { loss, .. }) => format!("LOST({loss:?})"),
         LinkEffect::Report(_) => "report".to_owned(),
