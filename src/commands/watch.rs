@@ -12,7 +12,7 @@ use roboppi_attach::LocalRun;
 use roboppi_ingest::Format;
 use roboppi_process::HeardSignal;
 use roboppi_watch::{
-    BACKLOG, Notice, Place, Source, SourceState, SourceStatus, WatchError, WatchSpec, Watching,
+    BACKLOG, Notice, SILENT_AFTER, Place, Source, SourceState, SourceStatus, WatchError, WatchSpec, Watching,
 };
 
 use crate::commands::{completion, record};
@@ -68,59 +68,68 @@ pub(crate) struct WatchArgs {
     once: bool,
 }
 
-fn format(text: &str) -> Result<Format, String> {
+/// A format on the command line.
+pub(crate) fn format(text: &str) -> Result<Format, String> {
     Format::read(text).map_err(|error| error.to_string())
 }
 
-fn names() -> Vec<CompletionCandidate> {
+/// Names of sources.
+pub(crate) fn names() -> Vec<CompletionCandidate> {
     ["victor", "pyjama", "claude"].into_iter().map(CompletionCandidate::new).collect()
 }
 
-fn formats() -> Vec<CompletionCandidate> {
+/// Names of formats.
+pub(crate) fn formats() -> Vec<CompletionCandidate> {
     let names = ["victor", "victor-jsonl", "jsonl", "pyjama", "claude-project", "regex:"];
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 
 impl WatchArgs {
     fn source(&self, file: &Path) -> Result<Source, Failure> {
-        let source = match (&self.format, file.to_str()) {
-            (None, Some(name @ ("victor" | "pyjama" | "claude"))) => {
-                let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-                let home = home.ok_or_else(|| {
-                    Failure::usage(format!("there is no HOME, so the files of {name} are not known"))
-                })?;
-                match name {
-                    "victor" => Source::victor(&home),
-                    "pyjama" => Source::pyjama(&home),
-                    _ => Source::claude(&home),
-                }
-            }
-            (None, _) if file.extension().is_some_and(|extension| extension == "jsonl") => {
-                Source::of(Format::Jsonl, Place::File(file.to_owned()))
-            }
-            (None, _) => {
-                let error = format!("the format of {} is not known", file.display());
-                return Err(Failure::usage(error).hint("name it with --format, such as --format victor"));
-            }
-            (Some(format @ Format::ClaudeProject), _)
-                if file.extension().is_none_or(|extension| extension != "jsonl") =>
-            {
-                Source::of(format.clone(), Place::Sessions(file.to_owned()))
-            }
-            (Some(format), _) => Source::of(format.clone(), Place::File(file.to_owned())),
-        };
-        let place = match source.place {
-            Place::File(path) => Place::File(absolute(path)),
-            Place::Sessions(path) => Place::Sessions(absolute(path)),
-        };
-        if let Place::File(path) = &place
-            && path.is_dir()
-        {
-            return Err(Failure::usage(format!("{} is a directory", path.display())));
-        }
+        let source = source(file, self.format.as_ref())?;
         let backlog = if self.all { u64::MAX } else { self.backlog };
-        Ok(Source { place, backlog, categories: self.categories.clone(), name: self.name.clone(), ..source })
+        Ok(Source { backlog, categories: self.categories.clone(), name: self.name.clone(), ..source })
     }
+}
+
+/// The source that a file or a name on the command line means.
+pub(crate) fn source(file: &Path, format: Option<&Format>) -> Result<Source, Failure> {
+    let source = match (format, file.to_str()) {
+        (None, Some(name @ ("victor" | "pyjama" | "claude"))) => {
+            let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+            let home = home.ok_or_else(|| {
+                Failure::usage(format!("there is no HOME, so the files of {name} are not known"))
+            })?;
+            match name {
+                "victor" => Source::victor(&home),
+                "pyjama" => Source::pyjama(&home),
+                _ => Source::claude(&home),
+            }
+        }
+        (None, _) if file.extension().is_some_and(|extension| extension == "jsonl") => {
+            Source::of(Format::Jsonl, Place::File(file.to_owned()))
+        }
+        (None, _) => {
+            let error = format!("the format of {} is not known", file.display());
+            return Err(Failure::usage(error).hint("name it with --format, such as --format victor"));
+        }
+        (Some(format @ Format::ClaudeProject), _)
+            if file.extension().is_none_or(|extension| extension != "jsonl") =>
+        {
+            Source::of(format.clone(), Place::Sessions(file.to_owned()))
+        }
+        (Some(format), _) => Source::of(format.clone(), Place::File(file.to_owned())),
+    };
+    let place = match source.place {
+        Place::File(path) => Place::File(absolute(path)),
+        Place::Sessions(path) => Place::Sessions(absolute(path)),
+    };
+    if let Place::File(path) = &place
+        && path.is_dir()
+    {
+        return Err(Failure::usage(format!("{} is a directory", path.display())));
+    }
+    Ok(Source { place, ..source })
 }
 
 fn absolute(path: PathBuf) -> PathBuf {
@@ -128,7 +137,7 @@ fn absolute(path: PathBuf) -> PathBuf {
 }
 
 pub(crate) fn run(args: &WatchArgs) -> Result<ExitCode, Failure> {
-    const _: () = assert!(BACKLOG == 64 * 1024);
+    const _: () = assert!(BACKLOG == 64 * 1024 && SILENT_AFTER.as_secs() == 30 * 60);
 
     let root = record::root()?;
     let sources = args.files.iter().map(|file| args.source(file)).collect::<Result<Vec<_>, _>>()?;
@@ -181,7 +190,8 @@ async fn recorded(watching: &Watching) {
     }
 }
 
-fn failure(error: WatchError) -> Failure {
+/// Why nothing can be followed.
+pub(crate) fn failure(error: WatchError) -> Failure {
     match error {
         WatchError::Busy(_) => {
             Failure::refused(error).hint("it is recorded once; end the other process to follow it here")

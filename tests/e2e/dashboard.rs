@@ -1,6 +1,7 @@
 //! All runs on one screen, in a real terminal: those of other processes, whichever began first.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
@@ -333,5 +334,90 @@ fn an_idle_dashboard_uses_next_to_no_processor_time() {
     let used = ticks() - before;
     // A tick is 10 ms: 6 of them in 3 s are 2 % of a core, of a program that is not optimised.
     assert!(used <= 6, "{used} ticks in 3 s");
+    leave(screen);
+}
+
+/// A line that a foreign program logs.
+fn log(env: &TestEnv, file: &str, text: &str) {
+    let mut file = fs::OpenOptions::new().append(true).create(true).open(env.work().join(file)).unwrap();
+    writeln!(file, "{{\"msg\":\"{text}\"}}").unwrap();
+}
+
+#[test]
+fn a_dashboard_follows_a_file_of_another_program_once_and_as_long_as_it_is_open() {
+    let env = TestEnv::new();
+    let follow = ["dashboard", "--watch", "app.jsonl", "--tab", "events"];
+    let mut first = env.roboppi(follow).start_in_terminal(30, 120);
+    // It need not be there yet.
+    first.wait_for_text("app.jsonl is not there yet");
+    log(&env, "app.jsonl", "the first line");
+    first.wait_for_text("the first line");
+    first.wait_for_text("app.jsonl is followed");
+    first.press("1");
+    first.wait_for_text("1 running");
+    let second = env.roboppi(follow).start_in_terminal(30, 120);
+    second.wait_for_text("app.jsonl is followed by another process");
+    log(&env, "app.jsonl", "the second line");
+    second.wait_for_text("the second line");
+    // Whichever follows it goes on where the other one ended.
+    leave(first);
+    second.wait_for_text("app.jsonl is followed ");
+    log(&env, "app.jsonl", "the third line");
+    second.wait_for_text("the third line");
+    leave(second);
+    log(&env, "app.jsonl", "after the end");
+    let run = env.the_run();
+    let texts: Vec<_> = run
+        .attempt_events("main", 1)
+        .iter()
+        .filter_map(|record| record["event"]["message"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(texts, ["the first line", "the second line", "the third line"]);
+    env.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_followed_run_ends_when_its_file_reports_it() {
+    let env = TestEnv::new();
+    let mut screen =
+        env.roboppi(["dashboard", "--watch", "agent.jsonl", "other.log", "--format", "jsonl"])
+            .start_in_terminal(30, 120);
+    screen.wait_for_text("follows 2 files");
+    let report = |text: &str| {
+        let path = env.work().join("agent.jsonl");
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        writeln!(file, "{text}").unwrap();
+    };
+    report(r#"{"type":"tool_call","id":"1","tool":"Grep","input":{"pattern":"needle"}}"#);
+    screen.wait_for_text("Grep needle");
+    report(r#"{"type":"tool_result","id":"1","ok":true,"duration_ms":45}"#);
+    report(r#"{"type":"complete","outcome":"succeeded"}"#);
+    screen.wait_for_text("✓ r1");
+    screen.press("4");
+    screen.wait_for_text("1 calls");
+    leave(screen);
+    assert_eq!(env.the_run().outcome().as_deref(), Some("succeeded"));
+    env.wait_until_nothing_is_left();
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused_or_shown() {
+    let env = TestEnv::new();
+    for (words, expected) in [
+        (&["--watch", "app.log"][..], "the format of app.log is not known"),
+        (&["--watch", "."], "the format of . is not known"),
+        (&["--watch", ".", "--format", "victor"], "is a directory"),
+        (&["--format", "victor"], "--watch"),
+        (&["--watch", "app.jsonl", "--demo"], "cannot be used with"),
+    ] {
+        let words = ["dashboard"].iter().chain(words);
+        let mut screen = env.roboppi(words).start_in_terminal(30, 120);
+        screen.wait_for_text(expected);
+        screen.expect_code(2);
+    }
+    // A name in a directory that is a file.
+    env.write("file", "");
+    let screen = env.roboppi(["dashboard", "--watch", "file/app.jsonl"]).start_in_terminal(30, 120);
+    screen.wait_for_text("app.jsonl ");
     leave(screen);
 }

@@ -17,4 +17,4 @@ mod view;
 
 pub use driver::dashboard;
 pub use keys::dashboard_keys;
-pub use settings::{DashboardSettings, DashboardTab, OpenRun, OpenedRun, Runs};
+pub use settings::{DashboardSettings, DashboardTab, FollowedFile, FollowedFiles, OpenRun, OpenedRun, Runs};

@@ -48,7 +48,10 @@ mod update;
 mod view;
 
 pub use control::{TuiControl, TuiHandle};
-pub use dashboard::{DashboardSettings, DashboardTab, OpenRun, OpenedRun, Runs, dashboard, dashboard_keys};
+pub use dashboard::{
+    DashboardSettings, DashboardTab, FollowedFile, FollowedFiles, OpenRun, OpenedRun, Runs, dashboard,
+    dashboard_keys,
+};
 pub use driver::run;
 pub use error::TuiError;
 pub use keymap::key_reference;

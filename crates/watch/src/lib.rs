@@ -100,6 +100,9 @@ impl Source {
 /// Bytes of the recent history of a file.
 pub const BACKLOG: u64 = 64 * 1024;
 
+/// After which time without a line a run is usually lost.
+pub const SILENT_AFTER: Duration = Duration::from_secs(30 * 60);
+
 /// What to follow, and where it is recorded.
 #[derive(Clone, Debug)]
 pub struct WatchSpec {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::feed::{self, Counter};
 use super::model::Model;
-use super::settings::{DashboardSettings, DashboardTab, OpenRun, OpenedRun, Runs};
+use super::settings::{DashboardSettings, DashboardTab, FollowedFiles, OpenRun, OpenedRun, Runs};
 use super::update::{Action, Message, update};
 use super::view;
 use crate::driver::{Clock, run_on};
@@ -38,7 +38,7 @@ const COUNT: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 4;
 
 /// Draws all runs until the person leaves or `control` stops it; then the terminal is as it was before. `open` opens a run on its own
-/// screen.
+/// screen, `followed` knows the files of other programs that are followed meanwhile.
 ///
 /// Blocks and makes a runtime of its own, as [`run`](crate::run) does.
 ///
@@ -47,6 +47,7 @@ const AT_ONCE: usize = 4;
 pub fn dashboard(
     runs: &Runs,
     settings: DashboardSettings,
+    followed: Option<FollowedFiles>,
     open: OpenRun,
     programs: Arc<dyn Programs>,
     control: TuiControl,
@@ -68,6 +69,7 @@ pub fn dashboard(
             screen,
             changes,
             counter,
+            followed,
             open,
             programs,
             control,
@@ -88,6 +90,7 @@ struct Driver {
     screen: Screen,
     changes: mpsc::Receiver<Vec<Change>>,
     counter: Counter,
+    followed: Option<FollowedFiles>,
     open: OpenRun,
     programs: Arc<dyn Programs>,
     control: TuiControl,
@@ -236,6 +239,9 @@ impl Driver {
             self.come_back()?;
         }
         self.count();
+        if let Some(followed) = &self.followed {
+            update(&mut self.model, Message::Followed(followed()));
+        }
         self.ticks = self.ticks.wrapping_add(1);
         if self.model.is_alive() || self.ticks.is_multiple_of(SLOW) {
             update(&mut self.model, Message::Tick(self.clock.now()));

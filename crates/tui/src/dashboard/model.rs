@@ -8,7 +8,7 @@ use roboppi_ipc::UtcMillis;
 use roboppi_run::RunId;
 use roboppi_stats::Recent;
 
-use super::settings::{DashboardSettings, DashboardTab};
+use super::settings::{DashboardSettings, DashboardTab, FollowedFile};
 use crate::filter::Filter;
 use crate::theme::Theme;
 
@@ -57,6 +57,8 @@ pub(crate) struct Model {
     /// Rows of the help above its first row.
     pub(crate) help_top: usize,
     pub(crate) notice: Option<String>,
+    /// Files of other programs that are followed as long as this is shown.
+    pub(crate) followed: Vec<FollowedFile>,
     /// A run is being opened.
     pub(crate) opening: bool,
     pub(crate) used: bool,
@@ -91,6 +93,7 @@ impl Model {
             help: false,
             help_top: 0,
             notice: None,
+            followed: Vec::new(),
             opening: false,
             used: false,
             dirty: true,

@@ -54,6 +54,20 @@ impl fmt::Debug for OpenedRun {
 /// Opens a run; the error is a sentence for people. Reads its record, so it is called on a thread of its own.
 pub type OpenRun = Arc<dyn Fn(&RunId) -> Result<OpenedRun, String> + Send + Sync>;
 
+/// A file of another program that is followed as long as the dashboard is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FollowedFile {
+    /// Its name, without its directory.
+    pub name: String,
+    /// How it is, as the end of a sentence that begins with its name.
+    pub words: String,
+    /// Its lines cannot be read or recorded now.
+    pub is_problem: bool,
+}
+
+/// How the followed files are now. Asked once a second, so it must not wait.
+pub type FollowedFiles = Arc<dyn Fn() -> Vec<FollowedFile> + Send + Sync>;
+
 /// A view of all runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DashboardTab {

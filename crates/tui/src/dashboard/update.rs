@@ -12,7 +12,7 @@ use roboppi_stats::Recent;
 use super::items::{Item, items, place};
 use super::keys::{self, Command};
 use super::model::{Cursor, Model};
-use super::settings::DashboardTab;
+use super::settings::{DashboardTab, FollowedFile};
 use super::view;
 use crate::keymap::Key;
 use crate::mouse::{Mouse, MouseAction};
@@ -26,6 +26,7 @@ pub(crate) enum Message {
     Tick(UtcMillis),
     Change(Change),
     Statistic(Box<Statistic>),
+    Followed(Vec<FollowedFile>),
     /// The screen of a run was left, or why there was none.
     Closed(Option<String>),
 }
@@ -40,7 +41,7 @@ pub(crate) enum Action {
 
 /// Takes one message in and gives what is to be done.
 pub(crate) fn update(model: &mut Model, message: Message) -> Option<Action> {
-    model.dirty = true;
+    model.dirty |= !matches!(&message, Message::Followed(files) if *files == model.followed);
     match message {
         Message::Key(key) => {
             model.used = true;
@@ -59,6 +60,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Option<Action> {
             }
             model.statistic = Some(statistic);
         }
+        Message::Followed(files) => model.followed = files,
         Message::Closed(trouble) => {
             model.opening = false;
             model.notice = trouble;

@@ -212,6 +212,10 @@ fn footer(model: &Model, columns: usize) -> Line<'static> {
         cells.text(problem, theme.bad());
         return cells.finish();
     }
+    if let Some(file) = model.followed.iter().find(|file| file.is_problem) {
+        cells.text(&format!("{} {}", file.name, file.words), theme.bad());
+        return cells.finish();
+    }
     for binding in TABLE.iter().filter(|binding| is_useful(model, binding.command)) {
         let (Some(key), Some(label)) = (binding.keys.first(), binding.label) else { continue };
         let key = key.to_string();

@@ -29,8 +29,25 @@ pub(super) fn title(model: &Model, columns: usize) -> Line<'static> {
         cells.text(&format!(" · {bound}{} today", roboppi_run::dollars(cost)), theme.faint());
     }
     let time: String = text::clock(model.now, &model.zone).chars().take(5).collect();
-    cells.right(&format!("host {} · {time}", model.settings.host), theme.faint());
+    let host = format!("host {} · {time}", model.settings.host);
+    let room = cells.left().saturating_sub(text::width(&host) + 1);
+    if let Some(words) = followed(model).into_iter().find(|words| text::width(words) <= room) {
+        cells.text(&words, theme.faint());
+    }
+    cells.right(&host, theme.faint());
     cells.finish()
+}
+
+/// Files that are followed, at first in full. What is wrong with one is in the footer.
+fn followed(model: &Model) -> Vec<String> {
+    match model.followed.as_slice() {
+        [] => Vec::new(),
+        [only] => {
+            let name = crate::sanitise::clean(&only.name);
+            vec![format!(" · {name} {}", crate::sanitise::clean(&only.words)), format!(" · follows {name}")]
+        }
+        files => vec![format!(" · follows {} files", files.len())],
+    }
 }
 
 /// What the person chose that leaves something out: said at any time, so that no one takes it for all.
