@@ -14,6 +14,7 @@ use roboppi_report::export::otlp::{Attributes, Spans};
 use roboppi_report::export::{JUnit, StepOutput, Trace};
 use roboppi_report::units::bytes;
 use roboppi_run::{RunId, RunView, TimelineBuilder};
+use roboppi_web::{PackError, PackedPage, PackedRun};
 
 use crate::commands::target::write_to;
 use crate::commands::{completion, logs, record};
@@ -41,6 +42,9 @@ pub(crate) struct ExportArgs {
     /// Space to leave free on the disk of FILE; 0 for no limit
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) min_free: u64,
+    /// Longest file with --format html [default: 32MiB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_size: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,6 +55,8 @@ pub(crate) enum ExportFormat {
     Txt,
     /// The same as one JSON object
     Json,
+    /// The whole run as one page for a browser, which needs no server
+    Html,
     /// A trace for ui.perfetto.dev or chrome://tracing
     Perfetto,
     /// A report of the steps as test cases, for the test reports of CI systems
@@ -58,6 +64,9 @@ pub(crate) enum ExportFormat {
     /// A trace as JSON of OTLP, for collectors of OpenTelemetry
     Otlp,
 }
+
+/// Longest page without `--max-size`, in bytes: a browser opens it at once, and CI systems keep it.
+const LONGEST_PAGE: u64 = 32 * 1024 * 1024;
 
 /// What is wrong with a run is said so often.
 const DAMAGE: usize = 20;
@@ -67,10 +76,14 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
         Some(_) => ExportFormat::Txt,
         None => ExportFormat::Archive,
     });
+    if args.max_size.is_some() && format != ExportFormat::Html {
+        return Err(Failure::usage("--max-size is for --format html"));
+    }
     let run = record::find(&args.run)?;
     let target = args.output.as_deref().filter(|path| *path != Path::new("-"));
     match (format, &args.step) {
         (ExportFormat::Archive, None) => archive(&run, target, args.min_free),
+        (ExportFormat::Html, None) => html(&run, target, args),
         (ExportFormat::Perfetto, None) => {
             let trace = trace_of(&run);
             write_to(target, args.min_free, |out| trace.write(out).map_err(ReportError::Out))
@@ -92,7 +105,11 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
             step(&run, name, args, format, target)
         }
         (
-            ExportFormat::Archive | ExportFormat::Perfetto | ExportFormat::Junit | ExportFormat::Otlp,
+            ExportFormat::Archive
+            | ExportFormat::Html
+            | ExportFormat::Perfetto
+            | ExportFormat::Junit
+            | ExportFormat::Otlp,
             Some(_),
         ) => {
             Err(Failure::usage("a step alone has the formats txt and json; leave STEP out for the whole run"))
@@ -172,6 +189,33 @@ fn archive(run: &LocalRun, target: Option<&Path>, min_free: u64) -> Result<ExitC
     }
     // All of it was read, so it costs little to look at all of it.
     let damage = run.run_dir().damage(DAMAGE, u64::MAX).map_err(Failure::record)?;
+    let damage: Vec<_> = damage.iter().map(|one| plain(one)).collect();
+    Ok(if report_damage(&damage) { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
+}
+
+/// The run as a page, of which what has no room is said.
+fn html(run: &LocalRun, target: Option<&Path>, args: &ExportArgs) -> Result<ExitCode, Failure> {
+    let (view, liveness) = record::whole_view_of(run);
+    let at = record::now();
+    let packed = PackedRun { run, view: &view, liveness, at, version: env!("CARGO_PKG_VERSION") };
+    let page =
+        PackedPage::new(&packed, args.max_size.unwrap_or(LONGEST_PAGE)).map_err(|error| match error {
+            PackError::TooSmall { needed, .. } => {
+                Failure::usage(error).hint(&format!("--max-size {}KiB is enough for it", needed / 1024 + 1))
+            }
+            error => Failure::own(error),
+        })?;
+    let code = write_to(target, args.min_free, |out| page.write(out).map_err(ReportError::Out))?;
+    for what in page.left_out() {
+        terminal::note(&format!("roboppi: not in it: {}", plain(what)));
+    }
+    if page.is_short_of_room() {
+        terminal::note("roboppi: a larger --max-size has more, and the archive has everything");
+    }
+    let mut damage = run.run_dir().damage(DAMAGE, u64::MAX).map_err(Failure::record)?;
+    if damage.is_empty() {
+        damage.extend(page.unreadable().iter().cloned());
+    }
     let damage: Vec<_> = damage.iter().map(|one| plain(one)).collect();
     Ok(if report_damage(&damage) { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
 }

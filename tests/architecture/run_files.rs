@@ -51,6 +51,7 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("crates/supervisor/src/site.rs", "RunDir", "measures what the core of this host has written"),
     ("crates/tui/src/terminal.rs", "fs", "opens the terminal"),
     ("crates/web/src/openapi.rs", "blobs", "a part of a URL"),
+    ("crates/web/src/packed/attempt.rs", "blobs", "a key of a packed record"),
     ("crates/web/src/routes.rs", "blobs", "a part of a URL"),
     ("src/commands/serve.rs", "fs", "reads the files with the secrets of logins, and finds workflows"),
     ("src/commands/doctor/state.rs", "fs", "looks for what killed runs left, and sets permissions"),

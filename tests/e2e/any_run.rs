@@ -9,13 +9,14 @@ use crate::env::TestEnv;
 use crate::flow::Flow;
 
 /// Commands that show a run, and what follows its name.
-const SHOWING: [(&[&str], &[&str]); 6] = [
+const SHOWING: [(&[&str], &[&str]); 7] = [
     (&["show"], &[]),
     (&["logs"], &[]),
     (&["events"], &[]),
     (&["attach", "--no-tui"], &[]),
     (&["replay", "--no-tui", "--speed", "max"], &[]),
     (&["export", "-o", "run.tar.zst"], &[]),
+    (&["export", "--format", "html", "-o", "run.html"], &[]),
 ];
 
 /// Commands that ask a run for something.

@@ -176,10 +176,15 @@ fn the_workflow_for_github_runs_as_its_runner_runs_it() {
     let expected = [
         ("\"$GITHUB_ACTION_PATH/.ci/install\"", 0),
         ("roboppi workflow run ci.yaml", 1),
+        ("roboppi export -1 --format html -o run.html", 0),
         ("roboppi export -1 -o run.tar.zst", 0),
     ];
     assert_eq!(codes, expected);
-    assert!(env.work().join(uploaded.unwrap()).is_file());
+    let uploaded = uploaded.unwrap();
+    assert_eq!(uploaded.lines().collect::<Vec<_>>(), ["run.html", "run.tar.zst"]);
+    assert!(uploaded.lines().all(|path| env.work().join(path).is_file()));
+    let page = fs::read_to_string(env.work().join("run.html")).unwrap();
+    assert!(page.contains("expected ';'") && page.contains("roboppi-record"), "{:.1000}", page);
     let done = job.done.swap_remove(1);
     expect_log_of_github(done);
 }

@@ -38,6 +38,7 @@ mod events;
 mod examples;
 mod exit_codes;
 mod export;
+mod export_page;
 mod facts;
 mod first_steps;
 mod flags;

@@ -33,6 +33,26 @@ pub(crate) fn find(path: &str) -> Option<Asset> {
     Some(Asset { kind, bytes: file.contents() })
 }
 
+/// The script of the page, in one file.
+pub(crate) fn script() -> Option<&'static str> {
+    only("js")
+}
+
+/// The style of the page, in one file.
+pub(crate) fn style() -> Option<&'static str> {
+    only("css")
+}
+
+/// The one built file with an ending.
+fn only(ending: &str) -> Option<&'static str> {
+    let mut files = DIST
+        .get_dir("assets")?
+        .files()
+        .filter(|file| file.path().extension().is_some_and(|extension| extension == ending));
+    let file = files.next().filter(|_| files.next().is_none())?;
+    file.contents_utf8()
+}
+
 /// The page, below a path that ends with `/`.
 pub(crate) fn index(base: &str) -> String {
     let html = DIST.get_file("index.html").and_then(|file| file.contents_utf8()).unwrap_or(WITHOUT);
@@ -58,6 +78,13 @@ const WITHOUT: &str = "<!doctype html><html lang=\"en\"><head><title>roboppi</ti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_has_one_script_and_one_style() {
+        assert!(
+            script().is_some_and(|text| text.len() > 1000) && style().is_some_and(|text| text.len() > 1000)
+        );
+    }
 
     #[test]
     fn the_page_knows_where_it_is() {

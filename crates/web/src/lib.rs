@@ -14,6 +14,7 @@ mod live;
 mod logs;
 #[cfg(feature = "schema")]
 pub mod openapi;
+mod packed;
 mod params;
 mod problem;
 mod routes;
@@ -22,6 +23,7 @@ mod server;
 mod settings;
 
 pub use feed::ClientLimits;
+pub use packed::{PackError, PackedPage, PackedRun};
 pub use security::{BadCredentials, BadTotp, Credentials, HostNames, Secret, Totp};
 pub use server::{ServeError, Server};
 pub use settings::{BadSettings, Role, Settings, StartWorkflow, TlsFiles};

@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use roboppi_record::{AttemptFiles, Log, LogDamage, LogLine, LogPiece, Needle};
-use roboppi_run::{AttemptRef, AttemptStatus};
+use roboppi_attach::Liveness;
+use roboppi_record::{AttemptFiles, Log, LogDamage, LogLine, LogPiece, Needle, RecordStore};
+use roboppi_run::{AttemptRef, AttemptStatus, RunView};
 
 use crate::api::line::{Hit, LINE_BYTES, Line, LogGap, LogPage, SearchPage, Searched};
 use crate::feed::Hub;
@@ -31,6 +32,29 @@ pub(crate) struct AttemptLog {
     announced: u64,
 }
 
+/// What the run tells of the log of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownLog {
+    /// What the files have to be, once the attempt has ended.
+    files: Option<AttemptFiles>,
+    /// Bytes.
+    announced: u64,
+    /// The run may go on.
+    alive: bool,
+}
+
+impl KnownLog {
+    pub(crate) fn of(view: &RunView, liveness: Liveness, of: &AttemptRef) -> Self {
+        let attempt = view.attempt(of);
+        let files = attempt.and_then(|attempt| match &attempt.status {
+            AttemptStatus::Finished { result, log_bytes } => Some(AttemptFiles::of(result, *log_bytes, 0)),
+            AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+        });
+        let announced = attempt.map_or(0, roboppi_run::AttemptView::log_bytes);
+        Self { files, announced, alive: liveness.may_live() }
+    }
+}
+
 /// The attempt of an id, as it is in URLs.
 ///
 /// # Errors
@@ -52,23 +76,33 @@ impl AttemptLog {
     /// # Errors
     /// When they cannot be read.
     pub(crate) fn open(hub: &Hub, of: &AttemptRef) -> Result<Self, Problem> {
-        let (files, announced, alive) = hub.look(|view, liveness, _| {
-            let attempt = view.attempt(of);
-            let files = attempt.and_then(|attempt| match &attempt.status {
-                AttemptStatus::Finished { result, log_bytes } => {
-                    Some(AttemptFiles::of(result, *log_bytes, 0))
-                }
-                AttemptStatus::Started | AttemptStatus::Phase(_) => None,
-            });
-            (files, attempt.map_or(0, roboppi_run::AttemptView::log_bytes), liveness.may_live())
-        });
-        let store = hub.record();
-        let mut log = match files {
+        let known = hub.look(|view, liveness, _| KnownLog::of(view, liveness, of));
+        Self::of_record(hub.record().as_ref(), of, known)
+    }
+
+    /// Opens the log of an attempt in a record. Reads files.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn of_record(
+        store: &dyn RecordStore,
+        of: &AttemptRef,
+        known: KnownLog,
+    ) -> Result<Self, Problem> {
+        let mut log = match known.files {
             Some(files) => store.finished_log(of, files)?,
             None => store.log(of)?,
         };
         log.set_line_cap(LINE_BYTES);
-        Ok(Self { log, over: files.is_some() || !alive, announced })
+        Ok(Self { log, over: known.files.is_some() || !known.alive, announced: known.announced })
+    }
+
+    /// Offset of the first byte of a line; the length of the log behind its last line.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(crate) fn offset_of(&mut self, line: u64) -> Result<u64, Problem> {
+        Ok(self.log.line_start(line)?.unwrap_or_else(|| self.log.len()))
     }
 
     /// Lines of the log.

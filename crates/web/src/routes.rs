@@ -22,6 +22,7 @@ mod runs;
 mod session;
 mod statistics;
 
+pub(crate) use activity::read_diffs;
 #[cfg(feature = "schema")]
 pub(crate) use activity::{ActivityPage, Diffs};
 #[cfg(feature = "schema")]

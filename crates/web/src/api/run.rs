@@ -1,6 +1,6 @@
 //! Runs.
 
-use roboppi_attach::{Liveness, RunSummary};
+use roboppi_attach::{Liveness, LocalRun, RunSummary};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{
     CoreStatus, RunCommand, RunOutcome, RunStatus, RunView, StepState, StepView, ending_words,
@@ -206,6 +206,21 @@ pub(crate) struct RunFacts {
     pub(crate) host: Option<String>,
     /// It came from another machine.
     pub(crate) imported: bool,
+}
+
+impl RunFacts {
+    /// What a run on this machine is. Reads its manifest.
+    pub(crate) fn of(run: &LocalRun) -> Self {
+        let record = run.record();
+        let name = run.name();
+        let id = run.id().map_or_else(|| name.clone(), |id| id.to_string());
+        Self {
+            handle: (name != id).then_some(name),
+            id,
+            host: record.manifest().ok().map(|manifest| manifest.host),
+            imported: record.is_imported(),
+        }
+    }
 }
 
 impl RunRow {

@@ -75,15 +75,7 @@ impl Hub {
     /// # Errors
     /// When the thread cannot start.
     pub(crate) fn open(run: LocalRun) -> io::Result<Arc<Self>> {
-        let manifest = run.record().manifest().ok();
-        let name = run.name();
-        let id = run.id().map_or_else(|| name.clone(), |id| id.to_string());
-        let facts = RunFacts {
-            handle: (name != id).then_some(name),
-            id,
-            host: manifest.map(|manifest| manifest.host),
-            imported: run.record().is_imported(),
-        };
+        let facts = RunFacts::of(&run);
         let state = State {
             view: RunView::default(),
             liveness: Liveness::Live,

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use roboppi_ipc::WorkerEvent;
-use roboppi_record::RecordError;
+use roboppi_record::{RecordError, RecordStore};
+use roboppi_run::AttemptRef;
 use serde::Serialize;
 
 use crate::api::item::{Item, PAGE_TEXT};
 use crate::api::text::cut;
 use crate::app::App;
 use crate::call::{Answer, Call, Segments, json};
-use crate::feed::Hub;
 use crate::logs::attempt_of;
 use crate::problem::Problem;
 
@@ -124,10 +124,10 @@ pub(crate) async fn blob(
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct Diffs {
     /// Changes, in the order in which they were made.
-    files: Vec<Diff>,
+    pub(crate) files: Vec<Diff>,
     /// Diffs that are left out, because there are too many bytes of them.
     #[serde(rename = "leftOut", skip_serializing_if = "is_zero")]
-    left_out: usize,
+    pub(crate) left_out: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
@@ -167,13 +167,17 @@ pub(crate) async fn diffs(
 ) -> Answer {
     let hub = app.run(&run).await?;
     let of = attempt_of(&hub, &attempt)?;
-    json(&app.aside(move |_| read_diffs(&hub, &of)).await?)
+    json(&app.aside(move |_| read_diffs(hub.record().as_ref(), &of)).await?)
 }
 
-fn read_diffs(hub: &Hub, of: &roboppi_run::AttemptRef) -> Result<Diffs, Problem> {
+/// The changes that the events of an attempt tell. Reads the record.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn read_diffs(record: &dyn RecordStore, of: &AttemptRef) -> Result<Diffs, Problem> {
     let mut diffs = Diffs::default();
     let mut bytes = 0;
-    for record in hub.record().events(of)? {
+    for record in record.events(of)? {
         let Ok(record) = record else { continue };
         match record.event {
             WorkerEvent::Patch(patch) => {
