@@ -1,11 +1,12 @@
 //! What must hold before a change is taken in.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::machine::{is_deciding, is_root, starts};
+use crate::machine::{install, is_deciding, starts};
 use crate::{cargo, page, run};
 
-/// Format, lints and documentation, then the tests. Those of the workspace come last, so that what they say stands at the end.
+/// Format, lints and documentation, then the tests. Those of the workspace come last, so that what they say stands at the end; they are
+/// built before the page is opened with the program that is one of them.
 pub(crate) fn everything() -> Result<(), String> {
     if component("fmt", "rustfmt")? {
         run(cargo(&["fmt", "--all", "--check"]))?;
@@ -23,10 +24,16 @@ pub(crate) fn everything() -> Result<(), String> {
     run(doc)?;
     run(cargo(&["test", "--workspace", "--locked", "--doc"]))?;
     outside()?;
-    // The chores have no tests, and what is said last should be about some.
+    run(tests(&["--no-run"]))?;
+    page::browser()?;
+    run(tests(&[]))
+}
+
+/// Every test of the workspace but those of its documentation. The chores have no tests, and what is said last should be about some.
+fn tests(more: &[&str]) -> Command {
     let mut tests = cargo(&["test", "--workspace", "--exclude", "xtask", "--locked"]);
-    tests.args(["--lib", "--bins", "--examples", "--tests"]);
-    run(tests)
+    tests.args(["--lib", "--bins", "--examples", "--tests"]).args(more);
+    tests
 }
 
 /// The example of an adapter, which sees the published interfaces alone. It is no member of the workspace, and is built in
@@ -61,17 +68,7 @@ fn shell(name: &str) {
         probe.arg("--version");
         starts(probe)
     };
-    let apt = |arguments: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        apt.args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        run(apt).is_ok()
-    };
-    let install = ["install", "--yes", "--no-install-recommends", name];
-    // A fresh machine has no list of packages yet.
-    if is_there() || is_root() && (apt(&install) || apt(&["update"]) && apt(&install)) && is_there() {
+    if is_there() || install(name) && is_there() {
         return;
     }
     eprintln!(

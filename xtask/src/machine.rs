@@ -2,7 +2,9 @@
 
 use std::process::{Command, Stdio};
 
-pub(crate) fn is_root() -> bool {
+use crate::run;
+
+fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
 
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
@@ -12,6 +14,20 @@ pub(crate) fn is_root() -> bool {
 pub(crate) fn starts(mut probe: Command) -> bool {
     probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())
+}
+
+/// Installs a package of Debian, where this may install programs: as root. A fresh machine has no list of packages yet.
+pub(crate) fn install(package: &str) -> bool {
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        run(apt).is_ok()
+    };
+    let install = ["install", "--yes", "--no-install-recommends", package];
+    is_root() && (apt(&install) || apt(&["update"]) && apt(&install))
 }
 
 /// Whether this is the machine that decides about changes, where nothing is left out.

@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test         format, lints, documentation, then every test of the workspace
+  test         format, lints, documentation, the page in Chromium, then every test of the workspace
   browser      open the page in Chromium, with made-up runs and with the built program; needs npm
   screenshot   draw the pictures in docs/images from real runs in a terminal
   package      build the static program, and make an archive, a Debian package and npm packages of it; --out DIR
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => check::everything(),
-        ["browser"] => page::browser(),
+        ["browser"] => page::built_browser(),
         ["screenshot"] => picture::draw(),
         ["package", "help" | "--help" | "-h"] => {
             eprint!("{}", package::USAGE);

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
-use crate::machine::{is_deciding, is_root, starts};
+use crate::machine::{install, is_deciding, starts};
 use crate::{cargo, root, run};
 
 fn dir() -> PathBuf {
@@ -18,6 +19,16 @@ fn npm(arguments: &[&str]) -> Command {
 
 /// Installs what the page is built with, as its lock file says. What is missing is reported, and an error where nothing is left out.
 fn installed() -> Result<bool, String> {
+    static DONE: OnceLock<bool> = OnceLock::new();
+
+    if let Some(done) = DONE.get() {
+        return Ok(*done);
+    }
+    let done = install_packages()?;
+    Ok(*DONE.get_or_init(|| done))
+}
+
+fn install_packages() -> Result<bool, String> {
     let mut probe = Command::new("npm");
     probe.arg("--version");
     let missing = if !starts(probe) {
@@ -42,27 +53,41 @@ pub(crate) fn check() -> Result<(), String> {
     ["check", "unit", "current"].into_iter().try_for_each(|script| run(npm(&["run", "--silent", script])))
 }
 
-/// Opens the page in Chromium, with runs that are made up and with the built program.
+/// Builds the program, and opens the page in Chromium.
+pub(crate) fn built_browser() -> Result<(), String> {
+    run(cargo(&["build", "--locked", "--bin", "roboppi"]))?;
+    browser()
+}
+
+/// Opens the page in Chromium, with runs that are made up and with the program that is built.
 pub(crate) fn browser() -> Result<(), String> {
-    if !installed()? {
+    if !installed()? || !chromium()? {
         return Ok(());
     }
-    let chromium = || {
-        ["chromium", "chromium-browser"].into_iter().any(|name| {
-            let mut probe = Command::new(name);
-            probe.arg("--version");
-            starts(probe)
-        })
-    };
-    if !chromium() && is_root() {
-        let mut apt = Command::new("apt-get");
-        apt.args(["install", "--yes", "--no-install-recommends", "chromium"]);
-        // What it shows then says that there is none.
-        let _ = run(apt);
-    }
-    run(cargo(&["build", "--locked", "--bin", "roboppi"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let mut tests = npm(&["run", "--silent", "browser"]);
     tests.env("ROBOPPI_BIN", target.join("debug/roboppi"));
     run(tests)
+}
+
+/// Whether there is a browser, after trying to install it. One that is missing is reported, and an error where nothing is left out.
+fn chromium() -> Result<bool, String> {
+    let is_there = || {
+        std::env::var_os("CHROMIUM").is_some()
+            || ["chromium", "chromium-browser", "google-chrome"].into_iter().any(|name| {
+                let mut probe = Command::new(name);
+                probe.arg("--version");
+                starts(probe)
+            })
+    };
+    if is_there() || install("chromium") && is_there() {
+        return Ok(true);
+    }
+    if is_deciding() {
+        return Err("`chromium` is missing and could not be installed".to_owned());
+    }
+    eprintln!(
+        "\n`chromium` is missing: the tests of the page in it are left out. Install the package `chromium` to have them."
+    );
+    Ok(false)
 }

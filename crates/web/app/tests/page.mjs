@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import { start } from "../mock/server.mjs";
 import { openBrowser } from "./browser.mjs";
 
+/** What has not happened by then never will: no test measures a time, and a machine may be busy. */
+const HANGS_MS = 60_000;
+
 export function useMock(options = {}) {
   const shared = {};
   before(async () => {
@@ -21,7 +24,7 @@ export function useMock(options = {}) {
 
 export async function openPage(browser, url, { width = 1440, height = 900, theme = "light", expected = [], ...context } = {}) {
   const page = await (await browser.newContext({ viewport: { width, height }, colorScheme: theme, ...context })).newPage();
-  page.setDefaultTimeout(12_000);
+  page.setDefaultTimeout(HANGS_MS);
   page.complaints = [];
   page.sockets = 0;
   const complain = (text) => !expected.some((e) => text.includes(e)) && page.complaints.push(text);
@@ -39,8 +42,8 @@ export function noComplaints(page) {
 }
 
 /** Waits until the page shows what `check` asks for; the error has what it showed instead. */
-export async function until(what, check, timeout = 8000) {
-  const end = Date.now() + timeout;
+export async function until(what, check) {
+  const end = Date.now() + HANGS_MS;
   let last;
   for (;;) {
     try {
@@ -49,10 +52,20 @@ export async function until(what, check, timeout = 8000) {
     } catch (error) {
       last = error;
     }
-    if (Date.now() > end) throw new Error(`${what}: not within ${timeout} ms, last: ${last}`);
+    if (Date.now() > end) throw new Error(`${what}: not within ${HANGS_MS} ms, last: ${last}`);
     await new Promise((done) => setTimeout(done, 40));
   }
 }
+
+/** Waits until the page has read what it shows, and has drawn it. */
+export async function settled(page) {
+  await page.waitForSelector("h1, h2, .empty, .problem");
+  await until("everything read", () => page.evaluate(() => !/\bReading\b|reading…/.test(document.querySelector("main")?.innerText ?? "")));
+  await drawn(page);
+}
+
+/** Waits until what has changed is drawn: the second frame begins after the first one is painted. */
+export const drawn = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))));
 
 export const numbers = (page) => page.$$eval(".log-rows .ln", (rows) => rows.map((r) => Number(r.dataset.n)));
 export const texts = (page) => page.$$eval(".log-rows .ln:not(.absent) .ln-text", (rows) => rows.map((r) => r.textContent));

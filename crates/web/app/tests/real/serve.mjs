@@ -6,13 +6,18 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { proxy } from "./proxy.mjs";
 
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 const BIN = process.env["ROBOPPI_BIN"];
+/** What has not been printed by then never will. */
+const HANGS_MS = 60_000;
 const TOKEN = "a-token-of-the-tests-that-is-long-enough";
 
 export class Roboppi {
   constructor() {
     this.dir = mkdtempSync(join(tmpdir(), "roboppi-page-"));
     this.children = new Set();
+    // Nothing that a test has started is left when the tests are interrupted.
+    process.on("exit", () => this.children.forEach((child) => child.kill("SIGKILL")));
     this.env = { PATH: `${join(this.dir, "bin")}:${process.env.PATH}`, HOME: join(this.dir, "home"), XDG_STATE_HOME: join(this.dir, "state"), XDG_RUNTIME_DIR: join(this.dir, "run"), LANG: "C.UTF-8", TERM: "dumb" };
     // The program that prints what an agent prints comes first in the path.
     mkdirSync(join(this.dir, "bin"));
@@ -48,8 +53,8 @@ export class Roboppi {
   }
 
   /** Waits for what a program prints. */
-  async printed(child, pattern, timeout = 20_000) {
-    const end = Date.now() + timeout;
+  async printed(child, pattern) {
+    const end = Date.now() + HANGS_MS;
     for (;;) {
       const found = pattern.exec(child.output);
       if (found) return found[1] ?? found[0];
@@ -88,7 +93,7 @@ export class Roboppi {
   async close() {
     this.proxy?.close();
     for (const child of this.children) child.kill("SIGTERM");
-    await Promise.all([...this.children].map((child) => Promise.race([child.ended, new Promise((done) => setTimeout(() => (child.kill("SIGKILL"), done()), 8000))])));
+    await Promise.all([...this.children].map((child) => Promise.race([child.ended, new Promise((done) => setTimeout(() => (child.kill("SIGKILL"), done()), HANGS_MS))])));
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
