@@ -119,6 +119,21 @@ export const DIFFS = [
   { path: "assets/logo.png", change: "modified" },
 ];
 
+/** What became of the files of the workspace, beside what the agent told in `DIFFS`. */
+export const CHANGES = {
+  complete: false,
+  missed: "4,102 notifications were dropped at 14:02:11; the files were read again",
+  changes: [
+    { path: "src/words.rs", kind: "modified", cause: "tool", added: 2, removed: 1, bytes: 4100, diff: true },
+    { path: "src/deep/er/than/one/thinks/parser.rs", kind: "added", cause: "tool", added: 3, removed: 0, bytes: 90, diff: true },
+    { path: "src/deep/er/than/one/thinks/old_parser.rs", kind: "deleted", cause: "other", added: 0, removed: 212, bytes: 0, diff: true },
+    { path: "Cargo.lock", kind: "modified", cause: "other", added: 14, removed: 3, bytes: 41_000, diff: true },
+    { path: "assets/logo.png", kind: "modified", cause: "other", added: null, removed: null, bytes: 48_200, diff: false },
+    { path: "docs/מדריך.md", kind: "added", cause: "other", added: 12, removed: 0, bytes: 800, diff: true },
+    ...Array.from({ length: 40 }, (_, i) => ({ path: `tests/generated/${"very-".repeat(i % 9)}long-case-${i}.snap`, kind: "added", cause: "other", added: i, removed: 0, bytes: 100 * i, diff: true })),
+  ],
+};
+
 export function fill() {
   addRun("empty", [], { state: "failed", detail: "the workflow has no steps", startedAt: T0 - 7_200_000, finishedAt: T0 - 7_199_000, durationMs: 900 });
 
@@ -141,7 +156,7 @@ export function fill() {
       ...(i === 24 ? { state: "ready", attempts: [], waiting: { why: "permit cpu", since: T0 - 20_000 } } : {}),
     });
   });
-  const nightly = addRun("nightly", sixty, { progress: { percent: 36, basis: "steps", etaMs: 1_080_000 }, current: "unit-3 words::splits", costUsd: 0.42, tokens: 812_000, warnings: [{ at: T0 - 40_000, code: "leaked", text: "a worker left 2 processes behind; they were ended", step: "unit-0" }], warningsTotal: 1 });
+  const nightly = addRun("nightly", sixty, { progress: { percent: 36, done: 20, total: 60, basis: "estimate", runs: 5, remainingMs: 1_080_000 }, current: "unit-3 words::splits", costUsd: 0.42, tokens: 812_000, warnings: [{ at: T0 - 40_000, code: "leaked", text: "a worker left 2 processes behind; they were ended", step: "unit-0" }], warningsTotal: 1 });
   for (const s of sixty.filter((x) => x.state === "running")) {
     s.attempts = [attempt(s.path, { state: "running", startedAt: s.startedAt, log: { bytes: 0, complete: false, gaps: [] } })];
     logs.set(`${nightly.handle}/${s.path}.1`, new Log({ total: 1200, line: normalLine, complete: false, perSecond: 8 }));
@@ -151,7 +166,7 @@ export function fill() {
     const state = i === 1234 ? "failed" : i < 1500 ? "succeeded" : i < 1508 ? "running" : "pending";
     return step(`shard/${String(i).padStart(4, "0")}`, { state, ...(state === "pending" ? { startedAt: undefined, attempts: [] } : {}), dependsOn: i < 4 ? [] : [`shard/${String(i % 4).padStart(4, "0")}`], ...(state === "failed" ? { detail: "exit code 2" } : {}), startedAt: T0 - 80_000 + i * 40, finishedAt: state === "succeeded" ? T0 - 70_000 + i * 40 : undefined });
   });
-  addRun("two thousand shards", many, { progress: { percent: 75, basis: "steps", etaMs: 120_000 }, current: "shard/1503" });
+  addRun("two thousand shards", many, { progress: { percent: 75, done: 1501, total: 2000, basis: "estimate", runs: 1, remainingMs: 0 }, current: "shard/1503" });
 
   const review = step("review", {
     agent: true,
@@ -169,7 +184,7 @@ export function fill() {
     current: "Bash cargo test words::splits",
     needsYou: [{ step: "approve", why: "approve “release 1.4”", since: T0 - 240_000 }],
     costUsd: 0.31,
-    progress: { percent: 40, basis: "estimate" },
+    progress: { percent: 33, done: 1, total: 3, basis: "estimate", runs: 4, remainingMs: 240_000 },
   });
   activity.set(`${agent.handle}/review.1`, conversation(1200));
   logs.set(`${agent.handle}/review.1`, new Log({ total: 300, line: normalLine, complete: false, perSecond: 2 }));
@@ -179,7 +194,7 @@ export function fill() {
   hostileLog.gaps = [{ from: 8_100_000, to: 9_800_000, reason: "limit of 8 MB a step" }];
   logs.set(`${hostile.handle}/hostile.1`, hostileLog);
 
-  const fast = addRun("firehose", [step("fast", { agent: true, worker: "CLAUDE_CODE", state: "running", attempts: [attempt("fast", { state: "running", log: { bytes: 0, complete: false, gaps: [] } })] }), step("build", { state: "running", attempts: [attempt("build", { state: "running", log: { bytes: 0, complete: false, gaps: [] } })] })], { current: "1,000 events a second" });
+  const fast = addRun("firehose", [step("fast", { agent: true, worker: "CLAUDE_CODE", state: "running", attempts: [attempt("fast", { state: "running", log: { bytes: 0, complete: false, gaps: [] } })] }), step("build", { state: "running", attempts: [attempt("build", { state: "running", log: { bytes: 0, complete: false, gaps: [] } })] })], { current: "1,000 events a second", progress: { percent: 0, done: 0, total: 2, basis: "steps", runs: 0, remainingMs: null } });
   activity.set(`${fast.handle}/fast.1`, conversation(20));
   logs.set(`${fast.handle}/build.1`, new Log({ total: 0, line: normalLine, complete: false, perSecond: 1000 }));
 

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
-import { activity, countsOf, DIFFS, fill, logOf, runs, stats } from "./data.mjs";
+import { activity, CHANGES, countsOf, DIFFS, fill, logOf, runs, stats } from "./data.mjs";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'; manifest-src 'self'";
@@ -71,6 +71,10 @@ export function start({ port = 0, empty = false, token = "", ws = true, base = "
     const items = activity.get(`${run.handle}/${sub}`) ?? [];
     if (part === "log") return logAnswer(logOf(run, sub), more, parts[6], query);
     if (part === "diffs") return { files: run.name === "review" ? DIFFS : [] };
+    if (part === "changes") {
+      if (run.name !== "review") throw fail(404, "Not compared", "Files of this attempt were not compared.");
+      return more === "diff" ? `--- a/${query.get("path")}\n+++ b/${query.get("path")}\n@@ -1,2 +1,3 @@\n one\n-two\n+2\n+<b>3</b>\n` : CHANGES;
+    }
     if (part === "blobs") return "whole result\n".repeat(400);
     if (part === "activity") {
       const limit = Number(query.get("limit") ?? 200);

@@ -3,7 +3,9 @@ import { delayMs } from "../src/api/backoff";
 import { countDiff, parseDiff } from "../src/lib/diff";
 import { bytes, compact, duration, elapsed, money, percent, roughly } from "../src/lib/format";
 import { layout } from "../src/lib/graph";
+import { causeWords, sumChanges, toldOf } from "../src/lib/changes";
 import { fuzzy } from "../src/lib/match";
+import { progressSentence, progressWords } from "../src/lib/progress";
 import { look, needsPerson, reason, stepLook } from "../src/lib/states";
 import { formatRoute, parseRoute } from "../src/lib/route";
 
@@ -21,7 +23,7 @@ test.each([
 
 test("figures", () => {
   expect(elapsed(2400)).toBe("2s");
-  expect(roughly(1_080_000)).toBe("~18m");
+  expect([400, 44_000, 56_000, 1_080_000, 7_450_000, 90_000_000].map(roughly)).toEqual(["~10s", "~40s", "~1m", "~18m", "~2h05m", "~1d"]);
   expect([bytes(0), bytes(999), bytes(999_950), bytes(96_600_000)]).toEqual(["0 B", "999 B", "1.0 MB", "96.6 MB"]);
   expect([compact(999), compact(1200), compact(999_600)]).toEqual(["999", "1.2k", "1M"]);
   expect([money(0), money(0.0042), money(4.1)]).toEqual(["$0", "$0.0042", "$4.10"]);
@@ -95,4 +97,21 @@ describe("states", () => {
     expect(reason("failed", "failed")).toBeUndefined();
     expect(reason("exit code 3", "failed")).toBe("exit code 3");
   });
+});
+
+test("no time is told that is not known, and none looks exact", () => {
+  const of = { done: 3, total: 7, runs: 5, endsAt: 130_000 };
+  expect(progressSentence(progressWords({ ...of, basis: "estimate" }, 10_000))).toBe("3 of 7 steps · ~2m left, from 5 earlier runs");
+  expect(progressSentence(progressWords({ ...of, runs: 1, basis: "estimate" }, 140_000))).toBe("3 of 7 steps · longer than expected, from 1 earlier run");
+  expect(progressSentence(progressWords({ ...of, basis: "steps" }, 10_000))).toBe("3 of 7 steps");
+  expect(progressSentence(progressWords({ done: 7, total: 7, basis: "exact" }, 10_000))).toBe("7 of 7 steps");
+});
+
+test("a change that the agent never told is known", () => {
+  const told = toldOf([{ path: "./src/a.rs", change: "modified" }, { path: "/home/dev/api/src/b.rs", change: "modified" }]);
+  expect(["src/a.rs", "src/b.rs", "b.rs", "c/src/a.rs", "rs"].map(told)).toEqual([true, true, true, false, false]);
+  const change = (path: string, cause: string, added: number | null) => ({ path, kind: "modified", cause, added, removed: 1, diff: true });
+  const all = [change("a", "tool", 2), change("b", "other", null)];
+  expect(sumChanges(all)).toEqual({ files: 2, added: 2, removed: 2 });
+  expect([all, all.slice(0, 1), all.slice(1), []].map(causeWords)).toEqual(["2 files: 1 by tools, 1 in other ways", "1 file, by tools", "1 file, not by a tool", "0 files"]);
 });

@@ -1,4 +1,4 @@
-import type { Run, RunRow, Step, StepCounts } from "./types";
+import type { Run, RunProgress, RunRow, Step, StepCounts } from "./types";
 
 const NONE: StepCounts = { total: 0, done: 0, running: 0, failed: 0, skipped: 0, waiting: 0 };
 
@@ -10,7 +10,16 @@ export function normalStep(step: Step): Step {
 /** A row, whose counts older servers call `steps`. */
 export function normalRow(row: RunRow): RunRow {
   const counts = row.counts ?? (row as { steps?: unknown }).steps;
-  return { ...row, counts: isCounts(counts) ? counts : NONE };
+  const normal = { ...row, counts: isCounts(counts) ? counts : NONE };
+  return row.progress ? { ...normal, progress: normalProgress(row.progress, normal.counts) } : normal;
+}
+
+/** The end by the clock of this machine, which may differ from that of the server; older servers send no steps. */
+function normalProgress(progress: RunProgress, counts: StepCounts): RunProgress {
+  const { remainingMs, done = counts.done, total = counts.total } = progress;
+  const known = { ...progress, done, total };
+  if (remainingMs === undefined || remainingMs === null) return known;
+  return { ...known, remainingMs: null, endsAt: Date.now() + remainingMs };
 }
 
 function isCounts(value: unknown): value is StepCounts {

@@ -45,10 +45,17 @@ export interface StepCounts {
   waiting: number;
 }
 
+/** How far a run is: `exact`, nothing is left to do; `steps`, no end is known; `estimate`, by earlier runs. */
 export interface RunProgress {
-  percent: number;
+  done: number;
+  total: number;
   basis: "exact" | "steps" | "estimate";
-  etaMs?: number;
+  /** Earlier runs that the end is estimated from. */
+  runs?: number;
+  /** Until the end when it was sent. */
+  remainingMs?: number | null;
+  /** When it ends, by the clock of this machine. */
+  endsAt?: number;
 }
 
 export interface Question {
@@ -283,6 +290,26 @@ export interface FileDiff {
   removed?: number;
 }
 
+/** What became of a file between the beginning and the end of an attempt. */
+export interface Change {
+  path: string;
+  /** `added`, `modified`, `deleted`. */
+  kind: string;
+  /** `tool`: by a tool of the agent, `other`: by anything else. */
+  cause: string;
+  added?: number | null;
+  removed?: number | null;
+  bytes?: number | null;
+  /** There is a text to compare. */
+  diff: boolean;
+}
+
+export interface Changes {
+  complete: boolean;
+  missed?: string | null;
+  changes: Change[];
+}
+
 export interface RunsPage {
   runs: RunRow[];
   next?: string;
@@ -309,7 +336,7 @@ export type RunEvent = { cursor?: string; at?: number; cut?: boolean } & (
 export type Topic =
   | { topic: "runs" }
   | { topic: "run"; run: string }
-  | { topic: "log"; run: string; attempt: string };
+  | { topic: "log"; run: string; attempt?: string };
 
 export type ServerFrame =
   | { type: "welcome"; epoch: string; limits: Limits; role: string }

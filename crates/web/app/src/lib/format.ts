@@ -19,11 +19,14 @@ export function elapsed(ms: number): string {
   return duration(Math.max(1000, Math.floor(Math.max(0, ms) / 1000) * 1000)).replace(/\.0s$/, "s");
 }
 
-/** A guess: `~40s`, `~18m`, `~2h05m`; seconds beside minutes would claim too much. */
+/** A guess: `~40s`, `~18m`, `~2h05m`, `~3d`; it moves in steps, since every single second would claim too much. */
 export function roughly(ms: number): string {
-  if (ms < 90_000) return `~${Math.max(1, Math.round(ms / 1000))}s`;
-  if (ms < 3_600_000) return `~${Math.round(ms / 60_000)}m`;
-  return `~${duration(ms)}`;
+  if (ms < 55_000) return `~${Math.max(1, Math.round(ms / 10_000))}0s`;
+  const minutes = Math.max(1, Math.round(ms / 60_000));
+  if (minutes < 60) return `~${minutes}m`;
+  const fives = Math.round(minutes / 5) * 5;
+  if (fives < 1440) return `~${Math.floor(fives / 60)}h${two(fives % 60)}m`;
+  return `~${Math.round(minutes / 1440)}d`;
 }
 
 export function ago(at: number, now: number): string {

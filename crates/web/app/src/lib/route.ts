@@ -7,7 +7,7 @@ export type Page = "runs" | "tools" | "agents" | "metrics" | "history";
 
 export type Route =
   | { page: Page; query: Record<string, string> }
-  | { page: "run"; run: string; step?: string; attempt?: string; tab?: Tab; line?: number };
+  | { page: "run"; run: string; step?: string; attempt?: string; tab?: Tab; line?: number; /** The log of all steps. */ all?: true };
 
 export function parseRoute(fragment: string): Route {
   const [path = "", search = ""] = fragment.replace(/^#?\/?/, "").split("?");
@@ -18,6 +18,7 @@ export function parseRoute(fragment: string): Route {
     const route: Route = { page: "run", run };
     if (step !== undefined && step !== "-") route.step = step;
     if (TABS.includes(tab as Tab)) route.tab = tab as Tab;
+    if (query["all"] !== undefined) route.all = true;
     if (query["attempt"] !== undefined) route.attempt = query["attempt"];
     const line = Number(query["line"]);
     if (Number.isInteger(line) && line > 0) route.line = line;
@@ -37,6 +38,7 @@ export function formatRoute(route: Route): string {
   if (route.step !== undefined || route.tab !== undefined) parts.push(route.step ?? "-");
   if (route.tab !== undefined) parts.push(route.tab);
   if (route.attempt !== undefined) query.set("attempt", route.attempt);
+  if (route.all) query.set("all", "1");
   if (route.line !== undefined) query.set("line", String(route.line));
   return `#/${parts.map(encodeURIComponent).join("/")}${suffix(query)}`;
 }

@@ -1,7 +1,7 @@
 import { HttpError } from "../api/http";
 import { normalRow, normalRun } from "../api/normal";
 import type { Stats } from "../api/stats";
-import type { ActivityPage, FileDiff, Hit, Item, Line, LogPage, Run, SearchPage } from "../api/types";
+import type { ActivityPage, Changes, FileDiff, Hit, Item, Line, LogPage, Run, SearchPage } from "../api/types";
 import type { Connection } from "../api/socket";
 import { stripAnsi } from "../lib/ansi";
 import { ranges } from "../lib/match";
@@ -14,6 +14,9 @@ export interface PackedAttempt {
   lines?: Line[];
   log?: Omit<LogPage, "lines" | "from">;
   diffs?: FileDiff[];
+  changes?: Changes;
+  /** By path. */
+  changeDiffs?: Record<string, string>;
   blobs?: Record<string, string>;
 }
 
@@ -82,6 +85,12 @@ export function packedSource(record: PackedRecord): Source {
     search: async (run, attempt, query) => searchPage(lines(run, attempt).lines, query),
     downloadUrl: () => undefined,
     diffs: async (run, attempt) => packed(run, attempt).diffs ?? [],
+    changes: async (run, attempt) => packed(run, attempt).changes,
+    changeDiff: async (run, attempt, path) => {
+      const text = packed(run, attempt).changeDiffs?.[path];
+      if (text === undefined) throw missing("This diff");
+      return text;
+    },
     stats: async () => {
       if (!record.stats) throw missing("What all runs did");
       return record.stats;

@@ -12,11 +12,11 @@ export class Polling {
   ) {}
 
   runs(feed: RunsFeed): () => void {
-    return this.every(false, async () => feed.onSnapshot((await this.source.runs({ limit: 100 })).runs));
+    return this.every(async () => feed.onSnapshot((await this.source.runs({ limit: 100 })).runs));
   }
 
   run(id: string, feed: RunFeed): () => void {
-    return this.every(false, async () => {
+    return this.every(async () => {
       try {
         const run = await this.source.run(id);
         feed.onSnapshot(run, run.cursor);
@@ -27,18 +27,17 @@ export class Polling {
     });
   }
 
-  /** `always`: even while there is a socket, for topics that it does not have. */
-  log(run: string, attempt: string | undefined, feed: LogFeed, always = false): () => void {
-    return this.every(always, async () => {
+  log(run: string, attempt: string | undefined, feed: LogFeed): () => void {
+    return this.every(async () => {
       const page = await this.source.log(run, attempt, feed.from(), LIVE_TAIL);
       feed.onLines(page);
     });
   }
 
-  private every(always: boolean, ask: () => Promise<void>): () => void {
+  private every(ask: () => Promise<void>): () => void {
     let asking = false;
     const timer = setInterval(() => {
-      if (!(always || this.active()) || asking) return;
+      if (!this.active() || asking) return;
       asking = true;
       ask()
         .catch(() => undefined)

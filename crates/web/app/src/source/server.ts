@@ -1,6 +1,6 @@
-import { apiUrl, getJson, getText, HttpError, send, setCsrf } from "../api/http";
+import { apiUrl, asProblem, getJson, getText, HttpError, send, setCsrf } from "../api/http";
 import { Socket } from "../api/socket";
-import type { ActivityPage, FileDiff, LogPage, Run, RunRow, RunsPage, SearchPage, Session } from "../api/types";
+import type { ActivityPage, Changes, FileDiff, LogPage, Run, RunRow, RunsPage, SearchPage, Session } from "../api/types";
 import { joined, normalRow, normalRun } from "../api/normal";
 import type { Stats } from "../api/stats";
 import { Polling } from "./polling";
@@ -47,8 +47,18 @@ export function serverSource(): Source {
     log: (run, attempt, from, limit) => getJson<LogPage>(apiUrl(logPath(run, attempt), { from, limit })),
     line: (run, attempt, n) => getText(apiUrl(`${logPath(run, attempt)}/line/${n}`)),
     search: (run, attempt, query, signal) => getJson<SearchPage>(apiUrl(`${logPath(run, attempt)}/search`, flags(query)), signal),
-    downloadUrl: (run, attempt, format) => (attempt === undefined ? undefined : apiUrl(`${logPath(run, attempt)}/download`, { format })),
+    downloadUrl: (run, attempt, format) => apiUrl(`${logPath(run, attempt)}/download`, { format }),
     diffs: async (run, attempt) => (await getJson<{ files: FileDiff[] }>(apiUrl(`runs/${id(run)}/attempts/${id(attempt)}/diffs`))).files,
+    changes: async (run, attempt) => {
+      try {
+        return await getJson<Changes>(apiUrl(`runs/${id(run)}/attempts/${id(attempt)}/changes`));
+      } catch (error) {
+        // Files of this attempt were not compared.
+        if (asProblem(error).status === 404) return undefined;
+        throw error;
+      }
+    },
+    changeDiff: (run, attempt, path) => getText(apiUrl(`runs/${id(run)}/attempts/${id(attempt)}/changes/diff`, { path })),
     stats: (query) => getJson<Stats>(apiUrl("stats", { ...query })),
 
     command: async (run, command, step) => {
@@ -64,7 +74,7 @@ export function serverSource(): Source {
 
     watchRuns: (feed) => both(watchRuns(socket, feed), polling.runs(feed)),
     watchRun: (run, feed) => both(watchRun(socket, run, feed), polling.run(run, feed)),
-    watchLog: (run, attempt, feed) => attempt === undefined ? polling.log(run, attempt, feed, true) : both(watchLog(socket, run, attempt, feed), polling.log(run, attempt, feed)),
+    watchLog: (run, attempt, feed) => both(watchLog(socket, run, attempt, feed), polling.log(run, attempt, feed)),
   };
   const polling = new Polling(source, () => socket.connection.get().state === "polling");
   return source;
@@ -117,9 +127,9 @@ function watchRun(socket: Socket, run: string, feed: RunFeed): () => void {
   });
 }
 
-function watchLog(socket: Socket, run: string, attempt: string, feed: LogFeed): () => void {
+function watchLog(socket: Socket, run: string, attempt: string | undefined, feed: LogFeed): () => void {
   return socket.subscribe({
-    topic: { topic: "log", run, attempt },
+    topic: { topic: "log", run, ...(attempt === undefined ? {} : { attempt }) },
     resume: () => ({ from: feed.from() }),
     onFrame: (frame) => {
       if (frame.type === "lines") feed.onLines(frame);

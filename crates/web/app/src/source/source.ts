@@ -1,5 +1,6 @@
 import type {
   ActivityPage,
+  Changes,
   FileDiff,
   LogPage,
   Run,
@@ -67,10 +68,13 @@ export interface Source {
   blob(run: string, attempt: string, name: string): Promise<string>;
   blobUrl(run: string, attempt: string, name: string): string | undefined;
   log(run: string, attempt: string | undefined, from: number, limit: number): Promise<LogPage>;
-  line(run: string, attempt: string, n: number): Promise<string>;
+  line(run: string, attempt: string | undefined, n: number): Promise<string>;
   search(run: string, attempt: string | undefined, query: SearchQuery, signal?: AbortSignal): Promise<SearchPage>;
   downloadUrl(run: string, attempt: string | undefined, format: "text" | "json" | "raw"): string | undefined;
   diffs(run: string, attempt: string): Promise<FileDiff[]>;
+  /** What became of the files of the workspace; nothing where they were not compared. */
+  changes(run: string, attempt: string): Promise<Changes | undefined>;
+  changeDiff(run: string, attempt: string, path: string): Promise<string>;
   stats(query: { since?: string; workflow?: string }): Promise<Stats>;
 
   command(run: string, command: RunCommand, step?: string): Promise<string>;

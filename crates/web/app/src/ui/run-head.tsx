@@ -2,7 +2,8 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { useApp } from "../app";
 import type { Run } from "../api/types";
-import { clock, compact, elapsed, money, plural, roughly } from "../lib/format";
+import { clock, compact, elapsed, money, plural } from "../lib/format";
+import { progressWords } from "../lib/progress";
 import { isAlive, isEnded } from "../lib/states";
 import { useStore, useValue } from "../lib/store";
 import { countSteps, type RunState } from "../state/run";
@@ -21,7 +22,9 @@ export function RunHead({ state }: { state: RunState }): JSX.Element {
   const total = state.order.length;
   const ended = isEnded(run.state);
   const alive = isAlive(run.state);
-  const percent = run.progress?.percent ?? (total === 0 ? 0 : (100 * (counts.good + counts.failed + counts.other)) / total);
+  const done = counts.good + counts.failed + counts.other;
+  const percent = total === 0 ? 0 : (100 * done) / total;
+  const asks = !ended && (run.needsYou?.length ?? 0) > 0;
   const operator = session?.role === "operator";
   const [warnings, showWarnings] = useState(false);
   return (
@@ -39,9 +42,9 @@ export function RunHead({ state }: { state: RunState }): JSX.Element {
         </span>
         <span class="run-facts secondary num">
           <span>
-            {counts.good + counts.failed + counts.other} of {total}
+            {done} of {total}
           </span>
-          {alive && run.progress?.etaMs !== undefined && <span title={`by ${run.progress.basis}`}>{roughly(run.progress.etaMs)} left</span>}
+          {alive && <Left run={run} asks={asks} />}
           {run.costUsd !== undefined && run.costUsd > 0 && <span>{money(run.costUsd)}</span>}
           {run.tokens !== undefined && run.tokens > 0 && <span>{compact(run.tokens)} tokens</span>}
         </span>
@@ -78,6 +81,20 @@ export function RunHead({ state }: { state: RunState }): JSX.Element {
       <NeedsYou run={run} />
       <Notes run={run} ended={ended} open={warnings} />
     </header>
+  );
+}
+
+/** The time that is left, and what that is known from. While a person is waited for, no time would be true. */
+function Left({ run, asks }: { run: Run; asks: boolean }): JSX.Element | null {
+  const now = useStore(useApp().now, (at) => Math.floor(at / 5000) * 5000);
+  if (asks) return <span class="r-attention">waits for you</span>;
+  const words = run.progress && progressWords(run.progress, now);
+  if (words?.left === undefined) return null;
+  return (
+    <span data-testid="left">
+      {words.left}
+      {words.basis !== undefined && <span class="muted left-basis">, {words.basis}</span>}
+    </span>
   );
 }
 

@@ -2,7 +2,8 @@ import { memo } from "./memo";
 import type { JSX } from "preact";
 import { useApp } from "../app";
 import type { RunRow } from "../api/types";
-import { ago, elapsed, money, roughly } from "../lib/format";
+import { ago, elapsed, money } from "../lib/format";
+import { progressSentence, progressWords } from "../lib/progress";
 import { isAlive, isEnded, look, reason } from "../lib/states";
 import { useStore } from "../lib/store";
 import { Bar, Link, Sign, Since, Text } from "./parts";
@@ -36,10 +37,7 @@ export const RunLine = memo(function RunLine({ row, selected }: { row: RunRow; s
         </span>
         <span class="run-progress">
           {alive && row.progress ? (
-            <>
-              <Bar percent={row.progress.percent} label={`progress of ${row.name}`} />
-              <span class="num secondary">{eta(row)}</span>
-            </>
+            <Progress row={row} asks={asks !== undefined} />
           ) : (
             <span class="num muted">
               {row.counts.done}/{row.counts.total}
@@ -64,11 +62,22 @@ function fact(row: RunRow): string | undefined {
   return reason(row.detail, look(row.state).word);
 }
 
-function eta(row: RunRow): string {
-  const progress = row.progress;
-  if (!progress) return "";
-  if (progress.etaMs === undefined) return `${Math.round(progress.percent)} %`;
-  return `${roughly(progress.etaMs)} left`;
+/** While a person is waited for, no time that is left would be true. */
+function Progress({ row, asks }: { row: RunRow; asks: boolean }): JSX.Element | null {
+  const { progress } = row;
+  const now = useStore(useApp().now, (at) => Math.floor(at / 5000) * 5000);
+  if (!progress) return null;
+  const words = progressWords(progress, now);
+  const said = asks ? { steps: words.steps } : words;
+  return (
+    <>
+      <Bar percent={(100 * progress.done) / Math.max(1, progress.total)} label={`progress of ${row.name}`} />
+      <span class="num secondary" title={progressSentence(said)}>
+        {progress.done}/{progress.total}
+        {said.left !== undefined && ` · ${said.left}`}
+      </span>
+    </>
+  );
 }
 
 function Waits({ since }: { since: number }): JSX.Element {

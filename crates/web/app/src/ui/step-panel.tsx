@@ -49,20 +49,20 @@ export function StepPanel({ route, state, step, tab, show }: Props): JSX.Element
         ))}
       </div>
       <div class="panel-in" id="panel-in" role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        <Content key={`${step.path} ${attempt?.id ?? ""} ${tab}`} tab={tab} state={state} step={step} attempt={attempt} line={route.line} />
+        <Content key={`${step.path} ${attempt?.id ?? ""} ${tab}`} tab={tab} state={state} step={step} attempt={attempt} line={route.line} all={route.all === true} />
       </div>
     </section>
   );
 }
 
-function Content({ tab, state, step, attempt, line }: { tab: Tab; state: RunState; step: Step; attempt: Attempt | undefined; line: number | undefined }): JSX.Element {
+function Content({ tab, state, step, attempt, line, all }: { tab: Tab; state: RunState; step: Step; attempt: Attempt | undefined; line: number | undefined; all: boolean }): JSX.Element {
   const run = state.run.handle ?? state.run.id;
   if (tab === "overview") return <Overview step={step} />;
   if (tab === "details") return <Details run={state.run} step={step} attempt={attempt} />;
   if (!attempt) return <NotStarted step={step} state={state} />;
   switch (tab) {
     case "log":
-      return <LogView run={run} step={step} attempt={attempt} line={line} />;
+      return <LogView key={String(all)} run={run} step={step} attempt={attempt} line={line} all={all} ended={isEnded(state.run.state)} />;
     case "activity":
       return <ActivityView run={run} step={step} attempt={attempt} fresh={state.fresh.get(attempt.id)} delta={state.deltas.get(attempt.id)} />;
     case "diffs":

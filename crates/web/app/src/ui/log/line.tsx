@@ -20,6 +20,9 @@ interface Props {
   look: Look;
   marked: boolean;
   current: boolean;
+  /** The first line of a step, or the first that is visible. */
+  head?: boolean;
+  onStep?: (path: string) => void;
   href: string;
   onMark: (n: number) => void;
   onWhole: (line: Line) => void;
@@ -37,7 +40,7 @@ function spansOf(line: Line): Span[] {
 }
 
 /** One row of a log. */
-export const LogLine = memo(function LogLine({ n, line, look, marked, current, href, onMark, onWhole }: Props): JSX.Element {
+export const LogLine = memo(function LogLine({ n, line, look, marked, current, head, onStep, href, onMark, onWhole }: Props): JSX.Element {
   const number = (
     <a
       class="ln-no num"
@@ -53,7 +56,7 @@ export const LogLine = memo(function LogLine({ n, line, look, marked, current, h
       {n + 1}
     </a>
   );
-  const cls = `ln${line?.stream === "err" ? " err" : ""}${marked ? " marked" : ""}${current ? " current" : ""}`;
+  const cls = `ln${line?.stream === "err" ? " err" : ""}${marked ? " marked" : ""}${current ? " current" : ""}${head ? " head" : ""}`;
   if (!line) {
     return (
       <div class={`${cls} absent`} data-n={n}>
@@ -77,9 +80,13 @@ export const LogLine = memo(function LogLine({ n, line, look, marked, current, h
       {number}
       {look.times && <span class="ln-time num muted">{line.at === undefined ? "" : clockMs(line.at)}</span>}
       {look.steps && (
-        <bdi class="ln-step muted cut" title={line.step}>
-          {line.step}
-        </bdi>
+        <span class="ln-step cut">
+          {head && line.step !== undefined && (
+            <button type="button" class="ln-step-name" title={`Log of ${line.step}`} onClick={() => onStep?.(line.step ?? "")}>
+              <bdi>{line.step}</bdi>
+            </button>
+          )}
+        </span>
       )}
       <span class="ln-text">
         <Text line={line} look={look} />

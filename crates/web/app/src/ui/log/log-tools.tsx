@@ -28,8 +28,7 @@ export function LogTools(props: Props): JSX.Element {
           ref={search.input}
           type="search"
           aria-label="Search the whole log"
-          placeholder={props.all ? "Search: in one step" : "Search the whole log"}
-          disabled={props.all}
+          placeholder={props.all ? "Search all steps" : "Search the whole log"}
           spellcheck={false}
           onKeyDown={(e) => {
             if (e.key === "Enter") {
@@ -68,7 +67,7 @@ export function LogTools(props: Props): JSX.Element {
       )}
       <span class="grow" />
       <span class="log-switches">
-        <button type="button" class="quiet" aria-pressed={props.all} title="All steps on one page (a)" onClick={() => props.setAll(!props.all)}>
+        <button type="button" class="quiet" aria-pressed={props.all} title="The log of all steps on one page (a)" onClick={() => props.setAll(!props.all)}>
           All steps
         </button>
         <button type="button" class="quiet" aria-pressed={props.wrap} title="Wrap long lines (w)" onClick={props.toggleWrap}>

@@ -27,12 +27,14 @@ interface Props {
   step: Step;
   attempt: Attempt;
   line: number | undefined;
+  /** The logs of all steps on one page, and whether all of them have ended. */
+  all: boolean;
+  ended: boolean;
 }
 
 /** The log of an attempt, or of all steps together: every line of the record, drawn as far as it is visible. */
-export function LogView({ run, step, attempt, line }: Props): JSX.Element {
+export function LogView({ run, step, attempt, line, all, ended }: Props): JSX.Element {
   const app = useApp();
-  const [all, setAll] = useState(false);
   const [wrap, setWrap] = useState(() => (recall("roboppi.wrap") ?? (window.innerWidth < 640 ? "1" : "0")) === "1");
   const [times, setTimes] = useState(false);
   const [shown, setShown] = useState(true);
@@ -42,14 +44,15 @@ export function LogView({ run, step, attempt, line }: Props): JSX.Element {
   const [seen, setSeen] = useState(0);
   const box = useRef<HTMLDivElement>(null);
 
-  const reader = useMemo(() => new LogReader(app.source, run, all ? undefined : attempt.id), [run, attempt.id, all]);
+  const reader = useMemo(() => new LogReader(app.source, run, all ? undefined : attempt.id), [run, all ? "" : attempt.id]);
   useEffect(() => {
     reader.open();
     return () => reader.close();
   }, [reader]);
   const state = useValue(reader.state);
   const problem = useValue(reader.problem);
-  const live = !isEnded(attempt.state) && !state.complete;
+  const live = !(all ? ended : isEnded(attempt.state)) && !state.complete;
+  const of = all ? undefined : attempt.id;
 
   const pause = (why: "scroll" | "hover"): void => {
     setPaused((before) => (before === "scroll" ? before : why));
@@ -81,7 +84,7 @@ export function LogView({ run, step, attempt, line }: Props): JSX.Element {
     virtual.reveal(n, true);
   };
   const firstRow = Math.floor(virtual.top / ROW);
-  const search = useSearch(run, all ? undefined : attempt.id, goTo);
+  const search = useSearch(run, of, goTo);
   const nearby = mark !== undefined && mark >= firstRow - 50 && mark <= firstRow + 200 ? mark : firstRow;
 
   const onMark = useCallback((n: number): void => {
@@ -90,7 +93,9 @@ export function LogView({ run, step, attempt, line }: Props): JSX.Element {
     const route = app.route.get();
     if (route.page === "run") app.go({ ...route, step: step.path, tab: "log", line: n + 1 }, true);
   }, []);
-  const href = (n: number): string => formatRoute({ page: "run", run, step: step.path, tab: "log", attempt: attempt.id, line: n + 1 });
+  const setAll = (to: boolean): void => app.go({ page: "run", run, step: step.path, tab: "log", ...(to ? { all: true } : {}) }, true);
+  const href = (n: number): string => formatRoute({ page: "run", run, step: step.path, tab: "log", ...(all ? { all: true } : { attempt: attempt.id }), line: n + 1 });
+  const onStep = useCallback((path: string): void => app.go({ page: "run", run, step: path, tab: "log" }), [run]);
   const text = (): string => {
     const lines: string[] = [];
     for (let n = from; n < to; n += 1) {
@@ -139,7 +144,7 @@ export function LogView({ run, step, attempt, line }: Props): JSX.Element {
 
   const look: Look = useMemo(() => ({ times, steps: all, q: search.search?.q ?? "", regex: search.search?.regex ?? false, exact: search.search?.exact ?? false }), [times, all, search.search?.q, search.search?.regex, search.search?.exact]);
   const rows: JSX.Element[] = [];
-  for (let n = from; n < to; n += 1) rows.push(<LogLine key={n} n={n} line={lineAt(state, n)} look={look} marked={n === mark} current={search.at === n} href={href(n)} onMark={onMark} onWhole={setWhole} />);
+  for (let n = from; n < to; n += 1) rows.push(<LogLine key={n} n={n} line={lineAt(state, n)} look={look} head={all && (n === firstRow || lineAt(state, n - 1)?.step !== lineAt(state, n)?.step)} onStep={onStep} marked={n === mark} current={search.at === n} href={href(n)} onMark={onMark} onWhole={setWhole} />);
   const digits = String(Math.max(100, state.total)).length;
 
   return (
@@ -155,7 +160,7 @@ export function LogView({ run, step, attempt, line }: Props): JSX.Element {
         shown={shown}
         toggleShown={() => setShown(!shown)}
         copy={text}
-        download={(format) => app.source.downloadUrl(run, all ? undefined : attempt.id, format)}
+        download={(format) => app.source.downloadUrl(run, of, format)}
         move={(forward) => search.move(nearby, forward)}
       />
       {shown && (
@@ -178,7 +183,7 @@ export function LogView({ run, step, attempt, line }: Props): JSX.Element {
             </div>
           </div>
           <Minimap state={state} hits={search.search?.hits} top={firstRow} rows={Math.ceil(virtual.viewport / ROW)} go={(n) => (pause("scroll"), virtual.reveal(n, true))} />
-          {search.only && search.search && <OnlyHits search={search.search} look={look} href={href} go={(n) => (search.setOnly(false), goTo(n))} />}
+          {search.only && search.search && <OnlyHits search={search.search} look={{ ...look, steps: false }} href={href} go={(n) => (search.setOnly(false), goTo(n))} />}
           {state.loaded && state.total === 0 && <Empty title={live ? "No output yet" : "It wrote no output"}>{live && <p>Lines appear here as they are written.</p>}</Empty>}
           {!state.loaded && problem && <ProblemBox problem={problem} />}
           {state.total > 0 && <Pill live={live} paused={paused} fresh={Math.max(0, state.total - seen)} resume={resume} />}
@@ -191,7 +196,7 @@ export function LogView({ run, step, attempt, line }: Props): JSX.Element {
         {problem && state.loaded && <span class="r-warn">{problem.title}; what is loaded stays</span>}
         {mark !== undefined && <span class="muted num">line {(mark + 1).toLocaleString("en-US")}</span>}
       </footer>
-      {whole && <WholeLine run={run} attempt={attempt.id} line={whole} close={() => setWhole(undefined)} />}
+      {whole && <WholeLine run={run} attempt={of} line={whole} close={() => setWhole(undefined)} />}
     </div>
   );
 }

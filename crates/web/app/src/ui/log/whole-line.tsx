@@ -11,7 +11,7 @@ import { Copy, ProblemBox } from "../parts";
 const PART = 20_000;
 
 /** A line that was cut, whole. */
-export function WholeLine({ run, attempt, line, close }: { run: string; attempt: string; line: Line; close: () => void }): JSX.Element {
+export function WholeLine({ run, attempt, line, close }: { run: string; attempt: string | undefined; line: Line; close: () => void }): JSX.Element {
   const app = useApp();
   const ref = useRef<HTMLDialogElement>(null);
   const [text, setText] = useState<string>();
