@@ -10,8 +10,9 @@ const TOAST_MS = 6000;
 export function createApp(source: Source): App {
   const route = createStore<Route>(parseRoute(location.hash));
   window.addEventListener("hashchange", () => route.set(parseRoute(location.hash)));
-  const now = createStore(Date.now());
-  setInterval(() => now.set(Date.now()), 1000);
+  const now = createStore(source.at ?? Date.now());
+  // In a saved record no time passes.
+  if (source.at === undefined) setInterval(() => now.set(Date.now()), 1000);
   const toasts = createStore<Toast[]>([]);
   let nextToast = 1;
   const dismiss = (id: number): void => toasts.update((all) => all.filter((t) => t.id !== id));

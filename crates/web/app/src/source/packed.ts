@@ -29,6 +29,10 @@ export interface PackedRecord {
   /** By id of the run, then by id of the attempt. */
   attempts: Record<string, Record<string, PackedAttempt>>;
   stats?: Stats;
+  /** When it was packed: the page shows the runs as of then. */
+  at?: number;
+  /** What is not in it, in words. */
+  leftOut?: string[];
 }
 
 const LIMITS = { eventsPerSecond: 0, eventsPerFrame: 0, frameBytes: 0, logFramesPerSecond: 0, lineBytes: 16_384 };
@@ -52,11 +56,22 @@ export function packedSource(record: PackedRecord): Source {
       const of = packed(run, attempt);
       return { lines: of.lines ?? [], log: of.log ?? { total: of.lines?.length ?? 0, bytes: 0, complete: false } };
     }
-    const all = find(run).steps.flatMap((step) => step.attempts.flatMap((a) => (packed(run, a.id).lines ?? []).map((line) => ({ ...line, step: step.path }))));
-    return { lines: all.map((line, n) => ({ ...line, n })), log: { total: all.length, bytes: 0, complete: true } };
+    const attempts = find(run).steps.flatMap((step) => step.attempts.map((a) => ({ step: step.path, at: a.startedAt, of: packed(run, a.id) })));
+    attempts.sort((one, other) => one.at - other.at);
+    const all: Line[] = [];
+    const log = { total: 0, bytes: 0, complete: true };
+    for (const { step, of } of attempts) {
+      for (const line of of.lines ?? []) all.push({ ...line, step, n: log.total + line.n });
+      log.total += of.log?.total ?? of.lines?.length ?? 0;
+      log.bytes += of.log?.bytes ?? 0;
+      log.complete &&= of.log?.complete ?? false;
+    }
+    return { lines: all, log };
   };
   return {
     kind: "packed",
+    ...(record.at === undefined ? {} : { at: record.at }),
+    leftOut: record.leftOut ?? [],
     connection: createStore<Connection>({ state: "packed" }),
     session: async () => ({ role: "reader", version: record.roboppi, host: record.host, limits: LIMITS, workflows: [] }),
     login: async () => undefined,
@@ -75,7 +90,7 @@ export function packedSource(record: PackedRecord): Source {
     log: async (run, attempt, from, limit) => {
       const { lines: all, log } = lines(run, attempt);
       const first = Math.max(0, from < 0 ? log.total + from : from);
-      return { ...log, from: first, lines: all.filter((line) => line.n >= first && line.n < first + limit) };
+      return { ...log, from: first, lines: stretch(all, first, Math.min(log.total, first + limit)) };
     },
     line: async (run, attempt, n) => {
       const line = lines(run, attempt).lines.find((l) => l.n === n);
@@ -105,6 +120,25 @@ export function packedSource(record: PackedRecord): Source {
     watchRun: () => nothing,
     watchLog: () => nothing,
   };
+}
+
+/** Lines by their numbers. Every number has one: that of a line that was left out says so. */
+function stretch(all: Line[], from: number, to: number): Line[] {
+  let low = 0;
+  for (let high = all.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if (all[middle]!.n < from) low = middle + 1;
+    else high = middle;
+  }
+  const lines: Line[] = [];
+  for (let n = from; n < to; n += 1) {
+    const line = all[low];
+    if (line?.n === n) {
+      lines.push(line);
+      low += 1;
+    } else lines.push({ n, stream: "out", text: "", gap: { bytes: 0, reason: "left out of this file" } });
+  }
+  return lines;
 }
 
 function activityPage(items: Item[], query: { after?: number; before?: number; limit: number }): ActivityPage {

@@ -55,6 +55,10 @@ export interface LogFeed {
 export interface Source {
   readonly kind: "server" | "packed";
   readonly connection: Store<Connection>;
+  /** The time for which everything is shown, if that is not the present. */
+  readonly at?: number;
+  /** What is not there, in words. */
+  readonly leftOut?: readonly string[];
   session(): Promise<Session>;
   login(secret: Record<string, string>): Promise<void>;
   logout(): Promise<void>;

@@ -79,6 +79,7 @@ export function RunHead({ state }: { state: RunState }): JSX.Element {
         )}
       </div>
       <NeedsYou run={run} />
+      <LeftOut />
       <Notes run={run} ended={ended} open={warnings} />
     </header>
   );
@@ -123,6 +124,24 @@ function NeedsYou({ run }: { run: Run }): JSX.Element | null {
         </li>
       ))}
     </ul>
+  );
+}
+
+/** What a file with a saved record has no room for. */
+function LeftOut(): JSX.Element | null {
+  const { leftOut } = useApp().source;
+  if (leftOut === undefined || leftOut.length === 0) return null;
+  return (
+    <details class="notes left-out small">
+      <summary class="muted">Not all of the record is in this file</summary>
+      <ul class="warnings">
+        {leftOut.map((what) => (
+          <li key={what}>
+            <Text of={what} />
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 

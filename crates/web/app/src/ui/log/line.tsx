@@ -70,7 +70,7 @@ export const LogLine = memo(function LogLine({ n, line, look, marked, current, h
       <div class={`${cls} gap`} data-n={n}>
         {number}
         <span class="ln-text">
-          {bytes(line.gap.bytes)} given up: {line.gap.reason}
+          {line.gap.bytes > 0 ? `${bytes(line.gap.bytes)} given up: ${line.gap.reason}` : line.gap.reason}
         </span>
       </div>
     );
