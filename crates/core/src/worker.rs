@@ -5,6 +5,7 @@
 
 mod activity_probe;
 mod budgets;
+mod changes;
 mod command;
 mod drive;
 mod idle;
@@ -36,6 +37,7 @@ use roboppi_ipc::{
 };
 use roboppi_redact::{Secrets, looks_secret};
 use roboppi_worker_adapters::{WorkerAdapter, WorkerDescription};
+use roboppi_workspace::Workspaces;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
@@ -75,6 +77,8 @@ pub struct WorkerOptions {
     pub log_grew: bool,
     /// Whether what its processes use is among its events.
     pub resources: bool,
+    /// Whether the files of its workspace are compared before and after.
+    pub file_changes: bool,
     /// Bounds of what waits to be read.
     pub limits: LiveLimits,
 }
@@ -104,8 +108,9 @@ impl WorkerOptions {
         described: Option<&WorkerDescription>,
         now: roboppi_ipc::UtcMillis,
     ) -> Self {
-        let JobOptions { record, stdio, timeout_ms, idle_ms, grace_ms, drain_ms, environment, exact, .. } =
-            task.roboppi.clone().unwrap_or_default();
+        let ours = task.roboppi.clone().unwrap_or_default();
+        let file_changes = ours.file_changes.unwrap_or_default();
+        let JobOptions { record, stdio, timeout_ms, idle_ms, grace_ms, drain_ms, environment, exact, .. } = ours;
         let record_dir = exact.and_then(|exact| exact.record_dir);
         let idle_of_kind = described.and_then(|described| described.idle_limit(settings.idle));
         let idle = idle_ms.map_or(idle_of_kind, |idle| (idle > 0).then_some(Duration::from_millis(idle)));
@@ -122,6 +127,7 @@ impl WorkerOptions {
             stdio: stdio.unwrap_or(true),
             log_grew: false,
             resources: false,
+            file_changes,
             limits: settings.live,
         }
     }
@@ -170,6 +176,7 @@ pub struct WorkerHost {
     sockets: Option<Rc<Sockets>>,
     room: Rc<Room>,
     sampler: Rc<Sampler>,
+    workspaces: Workspaces,
 }
 
 impl WorkerHost {
@@ -193,6 +200,7 @@ impl WorkerHost {
             sockets: None,
             room: Rc::default(),
             sampler: Rc::default(),
+            workspaces: Workspaces::default(),
         }
     }
 

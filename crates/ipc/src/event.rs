@@ -2,9 +2,12 @@
 
 mod construct;
 mod kinds;
+mod workspace;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use workspace::{ChangeCause, WorkspaceChange, WorkspaceChanges};
 
 use crate::{Resources, UtcMillis};
 
@@ -72,7 +75,12 @@ pub enum WorkerEvent {
         /// `by`: id of the tool call that changed the file.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// `seen`: the change was found in the workspace, and the worker did not report it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        seen: bool,
     },
+    /// Which files of the workspace have changed in all.
+    WorkspaceChanges(WorkspaceChanges),
     /// Tokens and cost so far.
     Usage(Usage),
     /// The session of the worker became known.
@@ -109,7 +117,7 @@ impl WorkerEvent {
     /// Whether a worker that does this does not wait any more. What sub-agents do does not end a wait for the background.
     #[must_use]
     pub fn ends_wait(&self, waiting: &Waiting) -> bool {
-        if matches!(self, Self::Resources(_)) {
+        if matches!(self, Self::Resources(_) | Self::WorkspaceChanges(_) | Self::FileChanged { seen: true, .. }) {
             return false;
         }
         if waiting.cause != Some(WaitCause::Background) {
@@ -284,6 +292,9 @@ pub struct Patch {
     pub file_path: String,
     /// `diff`: unified diff.
     pub diff: String,
+    /// `seen`: the change was found in the workspace, and the worker did not report it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seen: bool,
 }
 
 /// An agent calls a tool.

@@ -266,6 +266,9 @@ pub struct JobOptions {
     /// `agent`: what an agent is given beside its task. Only for cores with the capability `agent_setup`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentSetup>,
+    /// `fileChanges`: whether the files of the workspace are compared before and after; default false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_changes: Option<bool>,
 }
 
 /// Variables of the core's environment that a worker inherits (`payload.roboppi.environment`). Variables that

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     AgentDelta, AgentText, Artifact, CoreEvent, Leaked, Observation, Patch, PlanItem, Progress,
     ResultDetails, SessionInfo, SubAgent, ToolCall, ToolResult, Waiting, WorkerEvent, WorkerOutput,
-    WorkerResult,
+    WorkerResult, WorkspaceChanges,
 };
 
 /// Gives every free text of a value to a function that may change it, and nothing else.
@@ -34,7 +34,7 @@ impl FreeText for WorkerEvent {
                 phase.iter_mut().chain(basis).for_each(visit);
             }
             Self::Patch(patch) => {
-                let Patch { file_path, diff } = patch;
+                let Patch { file_path, diff, seen: _ } = patch;
                 visit(file_path);
                 visit(diff);
             }
@@ -61,7 +61,11 @@ impl FreeText for WorkerEvent {
                 visit(preview);
                 visit_agents(agents, visit);
             }
-            Self::FileChanged { path, action: _, by: _ } => visit(path),
+            Self::FileChanged { path, action: _, by: _, seen: _ } => visit(path),
+            Self::WorkspaceChanges(found) => {
+                let WorkspaceChanges { complete: _, missed, changes: _, shared: _, list: _, diffs: _ } = found;
+                missed.iter_mut().for_each(visit);
+            }
             Self::LogGrew(_) | Self::Usage(_) | Self::Resources(_) | Self::Gap(_) => {}
             Self::Session(session) => {
                 let SessionInfo { id: _, model: _, version: _ } = session;

@@ -73,6 +73,8 @@ impl OldLines {
                 let progress = Progress::new(message).with_percent(percent);
                 self.send(job_id, ts, WorkerEvent::Progress(progress), out);
             }
+            // A peer of this dialect is told what the worker reports.
+            WorkerEvent::Patch(Patch { seen: true, .. }) | WorkerEvent::FileChanged { seen: true, .. } => {}
             WorkerEvent::Patch(Patch { file_path, diff, .. }) => {
                 let diff = cut(diff, DIFF_LIMIT);
                 self.send(job_id, ts, WorkerEvent::Patch(Patch::new(file_path, diff)), out);

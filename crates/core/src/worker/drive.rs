@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use super::activity_probe::sample;
+use super::changes::{Files, own_dirs};
 use super::command::{Prepared, SpawnContext, prepare};
 use super::idle::Sample;
 use super::prepare_error::PrepareError;
@@ -50,6 +51,7 @@ pub(super) async fn drive(
     let missing = adapter.as_ref().filter(|_| own_program).and_then(|adapter| adapter.describe().missing());
     let socket_path = socket.as_ref().and_then(MaskSocket::path);
     let variables = (&options.variables, &shared.host.variables);
+    let own_dirs = options.file_changes.then(|| own_dirs(&task, &options));
     match prepare_worker(adapter, task, &job_id, variables, socket_path) {
         Err(error) => end_without_report(&shared, error.to_string(), None),
         Ok(Ready { command, soft_stop, translation, warnings, reports }) => {
@@ -62,8 +64,17 @@ pub(super) async fn drive(
             let limits =
                 Limits { grace: options.grace - soft_stop, drain: options.drain, timeout: options.timeout };
             let start = Start { limits, deadline, waited };
+            let files = match own_dirs {
+                Some(own) => {
+                    Files::watch(&shared, &command.spawn.cwd, own, &options, &shared.host.workspaces).await
+                }
+                None => None,
+            };
             let ran = run_in_room(&shared, &command.spawn, start, place).await;
             end_orphans(&shared, ran.as_ref().is_ok_and(|report| report.pipes_left_open)).await;
+            if let (Some(files), Ok(report)) = (files, &ran) {
+                files.sweep(&shared, report.reason.is_some()).await;
+            }
             // An agent may have left a great many files. Until they are gone the attempt has not ended.
             let temporary = command.temporary.filter(|_| !reports.is_empty());
             if let Some(files) = command.files {

@@ -17,6 +17,7 @@ use roboppi_record::shorten_result;
 use roboppi_worker_adapters::{SessionEffect, Translation, WorkerEnd};
 use tracing::{debug, info};
 
+use super::changes::SeenFiles;
 use super::idle::Sample;
 use super::machine::{Conclusion, Effect, Input, WorkerMachine};
 use super::record::Recorder;
@@ -50,6 +51,8 @@ pub(super) struct State {
     holders: Vec<Leaked>,
     leaked: Vec<Leaked>,
     room_reported: bool,
+    /// Changes of files in its workspace.
+    pub(super) files: SeenFiles,
     /// What it wrote about its failures.
     pub(super) reports: Vec<Report>,
     usage: UsageReport,
@@ -85,6 +88,7 @@ impl State {
             holders: Vec::new(),
             leaked: Vec::new(),
             room_reported: false,
+            files: SeenFiles::default(),
             reports: Vec::new(),
             usage: UsageReport::default(),
             usage_seq: None,
@@ -227,6 +231,7 @@ impl State {
             translation.exit(now, end, effects);
         });
         self.release_progress(now);
+        self.record_changes(now);
         let Some(mut result) = self.result.take() else { return };
         // Work that was done is neither cancelled nor idle, however its worker was made to leave.
         let is_done = result.status == WorkerStatus::Succeeded;

@@ -94,9 +94,11 @@ impl PlanItem {
 impl Patch {
     /// A unified diff of the file at this path.
     pub fn new(file_path: impl Into<String>, diff: impl Into<String>) -> Self {
-        Self { file_path: file_path.into(), diff: diff.into() }
+        Self { file_path: file_path.into(), diff: diff.into(), seen: false }
     }
 }
+
+with_fields!(Patch { with_seen(seen: bool) });
 
 impl ToolCall {
     /// A call by the agent itself, with its complete input.

@@ -4,12 +4,12 @@ use serde::{Deserialize, Deserializer};
 
 use super::{
     AgentDelta, AgentText, ChangeKind, Gap, LogGrew, Patch, PlanItem, Progress, SessionInfo, ToolCall,
-    ToolResult, Usage, Waiting, WorkerEvent, WorkerOutput,
+    ToolResult, Usage, Waiting, WorkerEvent, WorkerOutput, WorkspaceChanges,
 };
 use crate::{Resources, decode_kind_first};
 
 /// Kinds in the spelling of the wire; anything else decodes to [`WorkerEvent::Unknown`].
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 20] = [
     "stdout",
     "stderr",
     "log_grew",
@@ -23,6 +23,7 @@ const KINDS: [&str; 19] = [
     "tool_call",
     "tool_result",
     "file_changed",
+    "workspace_changes",
     "usage",
     "session",
     "waiting",
@@ -54,7 +55,10 @@ enum Variants {
         action: ChangeKind,
         #[serde(default)]
         by: Option<String>,
+        #[serde(default)]
+        seen: bool,
     },
+    WorkspaceChanges(WorkspaceChanges),
     Usage(Usage),
     Session(SessionInfo),
     Waiting(Waiting),

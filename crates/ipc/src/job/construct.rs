@@ -67,6 +67,7 @@ with_fields!(JobOptions {
     with_environment(environment: Option<VariablePolicy>),
     with_resume(resume: Option<String>),
     with_idle_ms(idle_ms: Option<u64>),
+    with_file_changes(file_changes: Option<bool>),
     with_drain_ms(drain_ms: Option<u64>),
     with_exact(exact: Option<ExactValues>),
     with_agent(agent: Option<AgentSetup>),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use roboppi_ipc::{
     AgentText, ChangeKind, Patch, PlanItem, Progress, SessionInfo, ToolResult, Usage, UtcMillis, Waiting,
+    WorkspaceChanges,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,6 +59,8 @@ pub struct Activity {
     pub agents_total: u64,
     /// What it had to do without, or is about to: the first [`Activity::REMARKS`], each once.
     pub remarks: Vec<String>,
+    /// Files of its workspace that changed, once that was found out.
+    pub workspace: Option<WorkspaceChanges>,
     /// When its last recorded event was.
     pub last_at: Option<UtcMillis>,
     /// Bytes of text in `items`.
@@ -90,6 +93,7 @@ impl Activity {
             agents: Vec::new(),
             agents_total: 0,
             remarks: Vec::new(),
+            workspace: None,
             last_at: None,
             weight: 0,
             missing_to: 0,
@@ -241,6 +245,9 @@ pub struct FileChange {
     pub by: Option<String>,
     /// Number of the event with its diff: see [`Activity::patch`].
     pub patch: Option<u64>,
+    /// It was found in the workspace, and the worker did not report it.
+    #[serde(default)]
+    pub seen: bool,
 }
 
 /// A time of waiting. Waits for the same thing that follow each other are one.

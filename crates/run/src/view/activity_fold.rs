@@ -61,8 +61,9 @@ impl Activity {
             WorkerEvent::Thinking(text) => self.add_text(record, text, Act::Thought),
             WorkerEvent::ToolCall(call) => self.call(record, call),
             WorkerEvent::ToolResult(result) => self.result(record, result),
-            WorkerEvent::FileChanged { path, action, by } => {
-                self.file_changed(record, path, *action, by.clone());
+            WorkerEvent::WorkspaceChanges(found) => self.workspace = Some(found.clone()),
+            WorkerEvent::FileChanged { path, action, by, seen } => {
+                self.file_changed(record, path, *action, by.clone(), *seen);
             }
             WorkerEvent::Patch(patch) => self.patched(record, patch),
             WorkerEvent::Waiting(waiting) => self.wait(record, waiting),
@@ -136,7 +137,14 @@ impl Activity {
         self.keep_within_bounds();
     }
 
-    fn file_changed(&mut self, record: &AttemptRecord, path: &str, action: ChangeKind, by: Option<String>) {
+    fn file_changed(
+        &mut self,
+        record: &AttemptRecord,
+        path: &str,
+        action: ChangeKind,
+        by: Option<String>,
+        seen: bool,
+    ) {
         let has_diff = || self.patches.iter().any(|patch| patch.patch.file_path == path);
         if self.undiffed.len() < Self::PATCHES
             && !self.undiffed.iter().any(|known| known == path)
@@ -150,7 +158,7 @@ impl Activity {
             (change.action, change.by) = (Some(action), by);
             return;
         }
-        let change = FileChange { path: path.to_owned(), action: Some(action), by, patch: None };
+        let change = FileChange { path: path.to_owned(), action: Some(action), by, patch: None, seen };
         let parent = change.by.as_deref().and_then(|by| self.parent_of(by));
         self.add(record, parent, Act::File(change));
     }
@@ -169,7 +177,7 @@ impl Activity {
             change.patch = Some(seq);
             return;
         }
-        let change = FileChange { path: patch.file_path.clone(), action: None, by: None, patch: Some(seq) };
+        let change = FileChange { path: patch.file_path.clone(), action: None, by: None, patch: Some(seq), seen: patch.seen };
         self.add(record, None, Act::File(change));
     }
 

@@ -184,7 +184,7 @@ impl Agent<'_> {
             facts.file_kinds.insert(path.to_owned(), action);
         }
         let (path, by) = (path.to_owned(), by.map(str::to_owned));
-        self.event(WorkerEvent::FileChanged { path, action, by });
+        self.event(WorkerEvent::FileChanged { path, action, by, seen: false });
     }
 
     /// A change of a file, as a unified diff.

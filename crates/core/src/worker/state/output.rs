@@ -136,10 +136,33 @@ impl State {
 
     /// Numbers an event and gives it to the record. It is offered once it is there: see [`flush_events`](Self::flush_events).
     pub(super) fn event(&mut self, now: Mono, mut event: WorkerEvent) {
+        self.tell_watcher(&event);
         self.handle(now, Input::Event { waits: matches!(event, WorkerEvent::Waiting(_)) });
         self.output.events.clean(&self.host.secrets, &mut event);
         shorten_event(&mut event, &mut |whole| self.recorder.blob(whole));
         self.offer(now, event);
+    }
+
+    /// The same for an event about the worker that is not one of its doings.
+    pub(in crate::worker) fn found_event(&mut self, now: Mono, mut event: WorkerEvent) {
+        self.output.events.clean(&self.host.secrets, &mut event);
+        shorten_event(&mut event, &mut |whole| self.recorder.blob(whole));
+        self.offer(now, event);
+    }
+
+    /// Takes secrets out of a text.
+    pub(in crate::worker) fn redact(&self, text: &mut String) {
+        self.host.secrets.redact(text);
+    }
+
+    /// Puts a large value into the record and gives its name.
+    pub(in crate::worker) fn put_aside(&mut self, content: &[u8]) -> Option<String> {
+        self.recorder.blob(content)
+    }
+
+    /// Now, in milliseconds of UTC.
+    pub(in crate::worker) fn utc_ms(&self) -> u64 {
+        self.host.clock.utc().0
     }
 
     /// The same for an event that holds no text, and is no activity of its worker.
@@ -166,7 +189,7 @@ impl State {
     }
 
     /// Offers the events that were given to the record, when it has them.
-    pub(super) fn flush_events(&mut self, now: Mono) {
+    pub(in crate::worker) fn flush_events(&mut self, now: Mono) {
         if !self.recorder.flush_events() {
             // Before anything else: what a limit leads to may flush again, with success.
             self.output.recorded.iter_mut().for_each(|(_, _, stored)| *stored = None);
