@@ -10,8 +10,8 @@ use nix::sys::stat::{SFlag, fstat};
 
 use crate::commands::record;
 use crate::commands::{
-    agent_run, artifacts, attach, completions, control, core, dashboard, doctor, emit, events, export, guard,
-    host, hosts, import, init, logs, man, mask, on, replay, runs, serve, show, stats, watch, workers,
+    agent_run, artifacts, attach, completions, control, core, dashboard, diff, doctor, emit, events, export,
+    guard, host, hosts, import, init, logs, man, mask, on, replay, runs, serve, show, stats, watch, workers,
     workflow_fmt, workflow_graph, workflow_list, workflow_run, workflow_schema, workflow_validate,
 };
 use crate::exit::Failure;
@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Artifacts(artifacts::ArtifactsArgs),
     /// Show a summary of a run: failures with their reasons, steps, times and files
     Show(show::ShowArgs),
+    /// Print which files the agents of a run changed, and how
+    Diff(diff::DiffArgs),
     /// Print the events of a run and its steps, one per line
     Events(events::EventsArgs),
     /// List runs, newest first, and manage them
@@ -197,6 +199,7 @@ impl Command {
             Self::Logs(args) => logs::run(args),
             Self::Artifacts(args) => artifacts::run(args),
             Self::Show(args) => show::run(args),
+            Self::Diff(args) => diff::run(args),
             Self::Events(args) => events::run(args),
             Self::Runs(args) => runs::run(args),
             Self::Stats(args) => stats::run(args),

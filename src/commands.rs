@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod control;
 pub(crate) mod core;
 pub(crate) mod dashboard;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod emit;
 pub(crate) mod events;

@@ -13,7 +13,7 @@ use roboppi_ipc::{
     RemarkLevel, RequestPermit, Resources, ResultDetails, SecretText, SessionInfo, SubAgent, SubAgentStatus,
     SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause,
     Waiting, WorkerEvent, WorkerFacts, WorkerKind, WorkerOutput, WorkerResult, WorkerStatus, WorkerTask,
-    decode, error_code,
+    WorkspaceChanges, decode, error_code,
 };
 use serde_json::json;
 
@@ -56,6 +56,7 @@ fn task() -> WorkerTask {
             }))
             .with_resume(Some("session-1".into()))
             .with_idle_ms(Some(300_000))
+            .with_file_changes(Some(true))
             .with_drain_ms(Some(2_000))
             .with_exact(Some(ExactValues {
                 workspace_ref: HexBytes::unless_text(b"/srv/caf\xe9"),
@@ -200,7 +201,15 @@ fn worker_events() -> Vec<WorkerEvent> {
                 .with_blob(Some("9f86d081".into()))
                 .with_duration_ms(Some(12_300)),
         ),
-        WorkerEvent::FileChanged { path: "src/a.c".into(), action: ChangeKind::Modified, by: call() },
+        WorkerEvent::FileChanged { path: "src/a.c".into(), action: ChangeKind::Modified, by: call(), seen: true },
+        WorkerEvent::WorkspaceChanges(
+            WorkspaceChanges::default()
+                .with_missed(Some("the workspace has more than 50000 files".into()))
+                .with_changes(3)
+                .with_shared(true)
+                .with_list(Some("9f86d081".into()))
+                .with_diffs(Some("60303ae2".into())),
+        ),
         WorkerEvent::Usage(usage()),
         WorkerEvent::Session(
             SessionInfo::new("session-1").with_model(Some("large".into())).with_version(Some("2.0.1".into())),
@@ -350,7 +359,7 @@ pub(crate) fn kinds() -> BTreeSet<&'static str> {
         | Message::Heartbeat(_)
         | Message::HeartbeatAck(_)
         | Message::Error(_)
-        | Message::Unknown { .. } => 19,
+        | Message::Unknown { .. } => 20,
     };
     let samples = samples();
     let kinds: BTreeSet<String> = samples.iter().map(|message| message.kind().to_owned()).collect();
@@ -394,6 +403,7 @@ fn count_of_events(event: &WorkerEvent, core_event: &CoreEvent) -> [(&'static st
         | WorkerEvent::ToolCall(_)
         | WorkerEvent::ToolResult(_)
         | WorkerEvent::FileChanged { .. }
+        | WorkerEvent::WorkspaceChanges(_)
         | WorkerEvent::Usage(_)
         | WorkerEvent::Session(_)
         | WorkerEvent::Waiting(_)

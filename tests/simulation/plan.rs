@@ -163,6 +163,7 @@ fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {
         outputs: Vec::new(),
         timeout: timeout.map(ms),
         idle: None,
+        file_changes: None,
         grace: rng.chance(30).then(|| ms(rng.up_to(1_500))),
         max_retries: u32::try_from(rng.up_to(3)).expect("small"),
         on_failure: rng.pick(&[OnFailure::Retry, OnFailure::Retry, OnFailure::Continue, OnFailure::Abort]),

@@ -302,7 +302,8 @@ fn of_attempt(of: &AttemptRef, record: &AttemptRecord, view: &RunView) -> Option
         | WorkerEvent::LogGrew(_)
         | WorkerEvent::TextDelta(_)
         | WorkerEvent::ThinkingDelta(_)
-        | WorkerEvent::Resources(_) => return None,
+        | WorkerEvent::Resources(_)
+        | WorkerEvent::WorkspaceChanges(_) => return None,
     };
     Some(line)
 }

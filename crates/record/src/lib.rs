@@ -26,6 +26,7 @@
 mod base;
 mod blob;
 mod bounded_file;
+mod changes;
 mod checkpoint;
 mod damage;
 mod disk;
@@ -67,6 +68,7 @@ mod store;
 
 pub use blob::BlobWriter;
 pub use bounded_file::BoundedFile;
+pub use changes::AttemptChanges;
 pub use checkpoint::Checkpoint;
 pub use damage::AttemptFiles;
 pub use disk::DiskWatch;

@@ -18,6 +18,7 @@ use std::io;
 
 pub mod answer;
 pub mod artifacts;
+pub mod changes;
 mod clock;
 pub mod diff;
 pub mod doctor;

@@ -323,6 +323,7 @@ impl Page<'_> {
             row("missing", (missing > 0).then(|| missing_words(missing, false)));
             row("plan", activity.plan_done().map(|(done, all)| format!("{done} of {all} steps done")));
             sub_agents(attempt, self.now, &mut row);
+            row("files", self.files_words(attempt));
             for path in activity.undiffed.iter().take(UNDIFFED) {
                 row("changed", Some(format!("{path} (no diff told)")));
             }
@@ -350,6 +351,19 @@ impl Page<'_> {
     }
 
     /// What else should be known.
+    /// How many files of the workspace changed, and whether these are all.
+    fn files_words(&self, attempt: &AttemptView) -> Option<String> {
+        let Some(found) = &attempt.activity.workspace else {
+            let is_open = !matches!(attempt.status, AttemptStatus::Finished { .. });
+            let is_lost = is_open && self.liveness == Liveness::Lost;
+            return is_lost.then(|| "changes not complete: roboppi ended before the files were compared".to_owned());
+        };
+        let many = if found.changes == 1 { "1 file".to_owned() } else { format!("{} files", found.changes) };
+        let shared = if found.shared { "; another step had the same files" } else { "" };
+        let missed = found.missed.as_ref().map_or_else(String::new, |missed| format!("; not complete: {missed}"));
+        Some(format!("{many} of the workspace changed{shared}{missed}"))
+    }
+
     fn warnings(&self) -> String {
         let all = notable(self.view);
         let mut text = String::new();

@@ -347,6 +347,7 @@ fn kind_of_worker_event(event: &WorkerEvent) -> usize {
         WorkerEvent::Unknown { .. } => 16,
         WorkerEvent::LogGrew(_) => 17,
         WorkerEvent::Resources(_) => 18,
+        WorkerEvent::WorkspaceChanges(_) => 19,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::api::line::{LogPage, SearchPage};
 use crate::api::run::Run;
 use crate::api::session::Session;
 use crate::problem::Problem;
-use crate::routes::{ActivityPage, Diffs, Login, Order, Outcome, RunPage};
+use crate::routes::{ActivityPage, Changes, Diffs, Login, Order, Outcome, RunPage};
 
 /// A route: method, path, what it does, parameters of its query, the type of its body, the type of its answer.
 type Operation =
@@ -62,6 +62,22 @@ const OPERATIONS: &[Operation] = &[
     ),
     ("get", "/api/v1/runs/{run}/attempts/{attempt}/blobs/{blob}", "A large value", &["inline"], "", "text"),
     ("get", "/api/v1/runs/{run}/attempts/{attempt}/diffs", "Changes of files", &[], "", "Diffs"),
+    (
+        "get",
+        "/api/v1/runs/{run}/attempts/{attempt}/changes",
+        "Files that are not what they were before the attempt",
+        &[],
+        "",
+        "Changes",
+    ),
+    (
+        "get",
+        "/api/v1/runs/{run}/attempts/{attempt}/changes/diff",
+        "The unified diff of one of them",
+        &["path"],
+        "",
+        "text",
+    ),
     ("get", LOG, "Lines of a log", &["from", "limit"], "", "LogPage"),
     ("get", "/api/v1/runs/{run}/attempts/{attempt}/log/line/{line}", "A whole line", &[], "", "text"),
     (
@@ -111,6 +127,7 @@ pub fn document() -> Value {
     generator.subschema_for::<SearchPage>();
     generator.subschema_for::<ActivityPage>();
     generator.subschema_for::<Diffs>();
+    generator.subschema_for::<Changes>();
     generator.subschema_for::<Order>();
     generator.subschema_for::<Outcome>();
     generator.subschema_for::<Problem>();

@@ -13,6 +13,7 @@ use crate::live;
 use crate::problem::Problem;
 
 mod activity;
+mod changes;
 mod commands;
 mod events;
 mod health;
@@ -25,6 +26,8 @@ mod statistics;
 pub(crate) use activity::read_diffs;
 #[cfg(feature = "schema")]
 pub(crate) use activity::{ActivityPage, Diffs};
+#[cfg(feature = "schema")]
+pub(crate) use changes::Changes;
 #[cfg(feature = "schema")]
 pub(crate) use commands::{Order, Outcome};
 #[cfg(feature = "schema")]
@@ -53,6 +56,8 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route(&of_attempt("/activity"), get(activity::page))
         .route(&of_attempt("/blobs/{blob}"), get(activity::blob))
         .route(&of_attempt("/diffs"), get(activity::diffs))
+        .route(&of_attempt("/changes"), get(changes::list))
+        .route(&of_attempt("/changes/diff"), get(changes::diff))
         .route(&of_attempt("/log"), get(logs::page))
         .route(&of_attempt("/log/line/{line}"), get(logs::line))
         .route(&of_attempt("/log/search"), get(logs::search))

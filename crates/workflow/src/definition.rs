@@ -106,6 +106,8 @@ pub struct Step {
     pub timeout: Option<Duration>,
     /// How long its worker may do nothing at all: zero means for ever, `None` the default of its kind.
     pub idle: Option<Duration>,
+    /// Whether the files of its workspace are compared before and after; `None` the default of its kind.
+    pub file_changes: Option<bool>,
     /// Time its worker has between being asked to end and being killed.
     pub grace: Option<Duration>,
     /// Attempts after the first one; only used with [`OnFailure::Retry`].

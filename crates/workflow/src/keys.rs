@@ -307,6 +307,13 @@ pub const KEYS: &[KeyDoc] = &[
     ),
     KeyDoc::optional(
         Step,
+        "file_changes",
+        "boolean",
+        Some("true for agents, false for `CUSTOM`"),
+        "Whether the files of its workspace are compared before and after, and the changes recorded.",
+    ),
+    KeyDoc::optional(
+        Step,
         "continue_on_error",
         "boolean",
         Some("false"),

@@ -148,6 +148,7 @@ steps:
                         5400s,
                     ),
                     idle: None,
+                    file_changes: None,
                     grace: Some(
                         500ms,
                     ),
@@ -210,6 +211,7 @@ steps:
                     outputs: [],
                     timeout: None,
                     idle: None,
+                    file_changes: None,
                     grace: None,
                     max_retries: 0,
                     on_failure: Continue,

@@ -31,6 +31,7 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             outputs: makes.iter().map(|_| output()).collect(),
             timeout: makes.flatten(),
             idle: None,
+            file_changes: None,
             grace: None,
             max_retries,
             on_failure,

@@ -156,6 +156,9 @@ impl Page<'_> {
             "resources": attempt.resources(),
             "notes": notes,
             "refused": details.map(|details| &details.denials),
+            "fileChanges": attempt.activity.workspace.as_ref().map(|found| json!({
+                "complete": found.complete, "missed": found.missed, "shared": found.shared, "changes": found.changes,
+            })),
             "answer": details.and_then(|details| details.answer.as_deref()),
         })
     }

@@ -79,7 +79,7 @@ fn waiting(why: &str, cause: WaitCause) -> WorkerEvent {
 
 fn changed(path: &str) -> WorkerEvent {
     let (path, by) = (path.to_owned(), Some("t1".to_owned()));
-    WorkerEvent::FileChanged { path, action: ChangeKind::Modified, by }
+    WorkerEvent::FileChanged { path, action: ChangeKind::Modified, by, seen: false }
 }
 
 fn patch(path: &str) -> WorkerEvent {

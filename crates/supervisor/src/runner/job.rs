@@ -107,6 +107,7 @@ impl<'a> AttemptJob<'a> {
             .with_environment((*environment != VariablePolicy::default()).then(|| environment.clone()))
             .with_resume(continued.clone().or_else(|| agent.resume.clone()))
             .with_idle_ms(self.step.idle.map(duration_ms))
+            .with_file_changes(self.compares_files().then_some(true))
             .with_grace_ms(Some(duration_ms(self.grace())))
             .with_drain_ms(Some(duration_ms(settings.drain)))
             .with_exact(Some(self.exact()).filter(|exact| !exact.is_empty()))
@@ -266,6 +267,11 @@ impl<'a> AttemptJob<'a> {
         let step = &self.step;
         let run = self.context.settings.source.workflow.budget;
         step.worker != WorkerKind::CUSTOM && (run.is_some() || step.agent.budget.is_some())
+    }
+
+    /// Whether the files of its workspace are compared before and after.
+    fn compares_files(&self) -> bool {
+        self.step.file_changes.unwrap_or(self.step.worker != WorkerKind::CUSTOM)
     }
 
     fn grace(&self) -> Duration {

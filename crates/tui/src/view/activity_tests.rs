@@ -68,7 +68,7 @@ fn at_work() -> TestRun {
     let path = "/home/me/app/src/parser.js".to_owned();
     say(
         0,
-        WorkerEvent::FileChanged { path: path.clone(), action: ChangeKind::Modified, by: Some("t2".into()) },
+        WorkerEvent::FileChanged { path: path.clone(), action: ChangeKind::Modified, by: Some("t2".into()), seen: false },
     );
     let diff = "--- a/src/parser.js\n+++ b/src/parser.js\n@@ -1,3 +1,3 @@\n const a = 1;\n-return tokens.slice(1);\n+return tokens;\n";
     say(0, WorkerEvent::Patch(Patch::new(path, diff)));
@@ -356,7 +356,7 @@ fn remarks_waits_and_sessions_are_on_the_screen() {
     let remark = Progress::new(remark).with_level(Some(RemarkLevel::Warning));
     run.event(&of, WorkerEvent::Progress(remark));
     let (path, by) = ("src/a.rs".to_owned(), None);
-    run.event(&of, WorkerEvent::FileChanged { path, action: ChangeKind::Modified, by });
+    run.event(&of, WorkerEvent::FileChanged { path, action: ChangeKind::Modified, by, seen: false });
     run.event(&of, WorkerEvent::Patch(Patch::new("src/b.rs", "@@ -1 +1 @@\n-a\n+b\n")));
     let waiting = Waiting::new("the request failed").with_delay_ms(Some(250_000));
     run.event(&of, WorkerEvent::Waiting(waiting));

@@ -97,6 +97,9 @@ pub(super) fn latest(model: &Model) -> usize {
 /// Why there is no diff: of files that changed none was told, or no change was told at all.
 fn no_diff(attempt: &AttemptView) -> String {
     let paths: Vec<String> = attempt.activity.undiffed.iter().map(|path| sanitise::clean(path)).collect();
+    if paths.is_empty() && attempt.activity.workspace.as_ref().is_some_and(|found| found.complete && found.changes == 0) {
+        return "No file of the workspace changed.".to_owned();
+    }
     if paths.is_empty() {
         return "This attempt reported no changes. Commands and some agents change files without reporting it.".to_owned();
     }
@@ -153,6 +156,13 @@ fn summary(model: &Model, attempt: &AttemptView, diffs: &Diffs<'_>, columns: usi
     } else if attempt.activity.counts_are_lower_bounds() {
         words = format!("at least {words}");
     }
+    if let Some(found) = &attempt.activity.workspace {
+        let files = text::count(usize::try_from(found.changes).unwrap_or(usize::MAX), "file");
+        words += &format!("; {files} changed in all");
+        if let Some(missed) = &found.missed {
+            words += &format!(", not complete: {}", sanitise::clean(missed));
+        }
+    }
     Line::styled(text::fit(&words, columns), model.theme.strong())
 }
 
@@ -164,7 +174,8 @@ fn file_line(
     columns: usize,
 ) -> Line<'static> {
     let (added, removed) = (format!("+{}", file.added), format!("−{}", file.removed));
-    let room = columns.saturating_sub(4 + added.len() + text::width(&removed));
+    let seen = if file.patches.iter().all(|patch| patch.patch.seen) { " (not reported by the worker)" } else { "" };
+    let room = columns.saturating_sub(4 + added.len() + text::width(&removed) + seen.len());
     let path = text::fit_end(&sanitise::clean(file.path), room);
     Line::from(vec![
         Span::raw(mark),
@@ -173,6 +184,7 @@ fn file_line(
         Span::styled(added, model.theme.good()),
         Span::raw(" "),
         Span::styled(removed, model.theme.bad()),
+        Span::styled(seen, model.theme.faint()),
     ])
 }
 

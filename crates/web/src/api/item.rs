@@ -92,7 +92,7 @@ impl Cutter {
                     "bytes": result.bytes, "blob": result.blob, "durationMs": result.duration_ms});
                 ("toolResult", None, fields)
             }
-            WorkerEvent::FileChanged { path, action, by } => {
+            WorkerEvent::FileChanged { path, action, by, seen: _ } => {
                 let fields = json!({"path": self.text(path), "change": action.name(), "cause": by});
                 ("fileChanged", None, fields)
             }
@@ -129,7 +129,8 @@ impl Cutter {
             | WorkerEvent::LogGrew(_)
             | WorkerEvent::TextDelta(_)
             | WorkerEvent::ThinkingDelta(_)
-            | WorkerEvent::Resources(_) => return None,
+            | WorkerEvent::Resources(_)
+            | WorkerEvent::WorkspaceChanges(_) => return None,
         };
         Some(item)
     }

@@ -203,7 +203,7 @@ pub(crate) fn read_diffs(record: &dyn RecordStore, of: &AttemptRef) -> Result<Di
                     removed,
                 });
             }
-            WorkerEvent::FileChanged { path, action, by } => {
+            WorkerEvent::FileChanged { path, action, by, seen: _ } => {
                 let known = diffs.files.iter_mut().rev().find(|file| file.path == path);
                 match known {
                     Some(known) if known.cause.is_none() && known.diff.is_some() => {

@@ -131,6 +131,7 @@ fn shown_twice(event: &WorkerEvent, stdout: &StreamPlan, stderr: &StreamPlan) ->
         WorkerEvent::Stderr(_) if stderr.raw => Some("stderr"),
         WorkerEvent::LogGrew(_) => Some("log_grew"),
         WorkerEvent::Resources(_) => Some("resources"),
+        WorkerEvent::WorkspaceChanges(_) => Some("workspace_changes"),
         WorkerEvent::Gap(_) => Some("gap"),
         _ => None,
     }

@@ -60,6 +60,7 @@ impl DraftCheck {
             outputs: Vec::new(),
             timeout: Some(self.timeout.unwrap_or(a_quarter)),
             idle: self.idle,
+            file_changes: None,
             grace,
             max_retries,
             on_failure,

@@ -32,6 +32,7 @@ pub(crate) struct DraftStep {
     workspace: Option<String>,
     timeout: Option<Duration>,
     idle: Option<Duration>,
+    file_changes: Option<bool>,
     grace: Option<Duration>,
     max_retries: u32,
     on_failure: OnFailure,
@@ -69,6 +70,7 @@ impl DraftStep {
             workspace: None,
             timeout: None,
             idle: None,
+            file_changes: None,
             grace: None,
             max_retries: 0,
             on_failure: OnFailure::default(),
@@ -128,6 +130,7 @@ impl DraftStep {
             outputs: outputs.collect::<Option<_>>()?,
             timeout: self.timeout,
             idle: self.idle,
+            file_changes: self.file_changes,
             grace: self.grace,
             max_retries: self.max_retries,
             on_failure: self.on_failure,
@@ -174,6 +177,7 @@ pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> D
     draft.outputs = outputs.flatten().unwrap_or_default();
     draft.timeout = fields.get("timeout").and_then(|at| value::duration(&at, sink));
     draft.idle = fields.get("idle").and_then(|at| agent::idle(&at, sink));
+    draft.file_changes = fields.get("file_changes").and_then(|at| value::flag(&at, sink));
     draft.grace = fields.get("grace").and_then(|at| value::duration(&at, sink));
     draft.continue_on_error =
         fields.get("continue_on_error").and_then(|at| value::flag(&at, sink)).unwrap_or_default();

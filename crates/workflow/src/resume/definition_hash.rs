@@ -82,6 +82,7 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         description: _,
         timeout: _,
         idle: _,
+        file_changes: _,
         grace: _,
         max_retries: _,
         on_failure: _,
