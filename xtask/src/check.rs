@@ -1,5 +1,6 @@
 //! What must hold before a change is taken in.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::machine::{install, is_deciding, starts};
@@ -18,6 +19,7 @@ pub(crate) fn everything() -> Result<(), String> {
     for program in ["zsh", "fish"] {
         shell(program);
     }
+    hosts();
     page::check()?;
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
@@ -74,6 +76,24 @@ fn shell(name: &str) {
     eprintln!(
         "\n`{name}` is missing: the tests of completion in it are left out. Install the package `{name}` to have them."
     );
+}
+
+/// What makes hosts of network namespaces, installed where this may install programs. What is missing then is reported by the tests.
+fn hosts() {
+    for (program, package) in
+        [("/usr/sbin/sshd", "openssh-server"), ("/usr/bin/ssh", "openssh-client"), ("ip", "iproute2")]
+    {
+        let is_there = if program.starts_with('/') {
+            Path::new(program).exists()
+        } else {
+            let mut probe = Command::new(program);
+            probe.arg("-V");
+            starts(probe)
+        };
+        if !is_there {
+            install(package);
+        }
+    }
 }
 
 /// Whether a part of the toolchain is there, after trying to install it. A machine that cannot have it may
