@@ -1,6 +1,7 @@
 //! Figures that matter to a user, each measured side by side with what one would do without roboppi.
 
 mod agent;
+mod files;
 mod flood;
 mod peers;
 mod shown;
@@ -33,6 +34,7 @@ pub(crate) const BENCH: Bench = Bench {
         shown::LOG,
         agent::LINES,
         agent::OPENED,
+        files::BASELINE,
         peers::HELLO,
         peers::CHAIN,
         peers::WIDE,

@@ -36,7 +36,7 @@ const LAYERS: &[&[&str]] = &[
         "roboppi-ingest",
         "roboppi-board",
     ],
-    &["roboppi-process"],
+    &["roboppi-process", "roboppi-workspace"],
     &["roboppi-record"],
     &["roboppi-attach"],
     &["roboppi-report", "roboppi-watch"],

@@ -100,6 +100,7 @@ case "$prompt" in
     call m1 q1 AskUserQuestion '{"questions":[{"question":"Which database?"}]}'
     outcome q1 "Error: no user" true
     text m2 "I need to know which database."; result "I need to know which database." ;;
+  *follows-script*) . "$PWD/${prompt##*follows-script }" ;;
   *ends-oddly*) init; text m1 "All done."; result "All done."
     echo "{\"type\":\"result\",\"subtype\":\"error_during_execution\",\"is_error\":true,\"num_turns\":0,\"total_cost_usd\":0,\"errors\":[\"only prompt commands are supported\"],$common}" ;;
   *leaves-server*) server; exec sleep 1000 ;;

@@ -40,6 +40,7 @@ mod exit_codes;
 mod export;
 mod export_page;
 mod facts;
+mod file_changes;
 mod first_steps;
 mod flags;
 mod flaky;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::env::TestEnv;
 use crate::flow::Flow;
 
+mod changes;
 mod client;
 mod live;
 mod reading;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use roboppi_attach::{Answer, Request};
-use roboppi_ipc::{Job, Message, decode};
+use roboppi_ipc::{Job, Message, WorkspaceChange, decode};
 use roboppi_run::{AttemptRecord, JournalRecord, Manifest, RunRecord, RunView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -97,6 +97,7 @@ fn of_the_record() -> (Vec<String>, RunView) {
                 assert_eq!(serde_json::to_string(&request).unwrap(), sent, "{place}");
                 format!("{request:?}")
             }
+            "change" => there_and_back::<WorkspaceChange>(&place, line).1,
             "answer" => there_and_back::<Answer>(&place, line).1,
             other => panic!("{place}: what is {other}?"),
         });

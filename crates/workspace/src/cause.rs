@@ -25,7 +25,10 @@ pub struct Told {
     spans: VecDeque<Span>,
     /// Paths whose change was reported, as they were reported last.
     changed: BTreeSet<PathBuf>,
+    /// Numbers of the spans that name a path.
+    named: BTreeMap<PathBuf, Vec<u64>>,
     open: BTreeMap<String, u64>,
+    /// Number of the first span that is remembered.
     first: u64,
 }
 
@@ -68,11 +71,29 @@ impl Told {
 
     fn add(&mut self, span: Span) {
         if self.spans.len() == CALLS {
-            self.spans.pop_front();
-            self.first += 1;
-            self.open.retain(|_, number| *number >= self.first);
+            self.forget_first();
+        }
+        let number = self.first + self.spans.len() as u64;
+        for path in &span.paths {
+            self.named.entry(path.clone()).or_default().push(number);
         }
         self.spans.push_back(span);
+    }
+
+    fn forget_first(&mut self) {
+        let Some(span) = self.spans.pop_front() else { return };
+        self.first += 1;
+        for path in span.paths {
+            if let Some(numbers) = self.named.get_mut(&path) {
+                numbers.retain(|number| *number >= self.first);
+                if numbers.is_empty() {
+                    self.named.remove(&path);
+                }
+            }
+        }
+        if span.ended.is_none() {
+            self.open.retain(|_, number| *number >= self.first);
+        }
     }
 
     /// Whether the agent reported a change of a file.
@@ -84,9 +105,11 @@ impl Told {
     /// Whether a call names the path at a time.
     #[must_use]
     pub fn names(&self, path: &Path, at: u64) -> bool {
-        self.spans.iter().rev().any(|span| {
+        let numbers = self.named.get(path).into_iter().flatten();
+        let spans = numbers.filter_map(|number| self.spans.get(usize::try_from(number - self.first).ok()?));
+        spans.into_iter().any(|span| {
             let until = span.ended.map_or(u64::MAX, |ended| ended.saturating_add(SLACK));
-            span.begun.saturating_sub(SLACK) <= at && at <= until && span.paths.iter().any(|named| named == path)
+            span.begun.saturating_sub(SLACK) <= at && at <= until
         })
     }
 }

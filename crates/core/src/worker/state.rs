@@ -272,6 +272,7 @@ impl State {
         details.last_seq = self.live.last_seq();
         outcome.result.visit_text(&mut |text| self.host.secrets.redact(text));
         shorten_result(&mut outcome.result);
+        self.files = SeenFiles::default();
         self.recorder.close();
         self.pass_on_trouble();
         self.translation = None;
