@@ -139,7 +139,7 @@ fn followed_file(SourceStatus { path, state, counts, .. }: SourceStatus) -> Foll
     let (words, is_problem) = match state {
         SourceState::Absent => ("is not there yet".to_owned(), false),
         SourceState::Followed if counts.bad > 0 => {
-            (format!("is followed, {} lines are of no known form", counts.bad), false)
+            (format!("is followed, lines of no known form: {}", counts.bad), false)
         }
         SourceState::Followed => ("is followed".to_owned(), false),
         SourceState::Elsewhere => ("is followed by another process".to_owned(), false),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use roboppi_report::page::{Page, log_damage};
-use roboppi_run::StepView;
+use roboppi_run::{History, Progress, StepView};
 
 use crate::commands::completion::runs;
 use crate::commands::{out, record};
@@ -35,6 +35,8 @@ pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     let id = run.id().map_or_else(|| args.run.clone(), |id| id.to_string());
     let record = run.record();
     let (now, zone) = (record::now(), zone(args.utc));
-    let page = Page { id, record: record.as_ref(), view: &view, liveness, now, zone };
+    let history = if liveness.may_live() { run.history() } else { History::default() };
+    let progress = Progress::of(&view, &history, now);
+    let page = Page { id, record: record.as_ref(), view: &view, liveness, progress, now, zone };
     out::print(&if args.json { page.object() } else { page.text() })
 }

@@ -35,7 +35,7 @@ int clock_gettime(clockid_t id, struct timespec *out) {
 
 /// The shim, built; `None` where there is no way to.
 #[expect(clippy::print_stderr, reason = "who reads the results should know what was left out")]
-fn shim(env: &TestEnv) -> Option<PathBuf> {
+pub(crate) fn shim(env: &TestEnv) -> Option<PathBuf> {
     let (source, library) = (env.write("jump.c", SHIM), env.path("jump.so"));
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-o"])

@@ -12,6 +12,7 @@ use crate::flow::Flow;
 mod changes;
 mod client;
 mod live;
+mod progress;
 mod reading;
 
 use client::{Reply, Served};

@@ -264,6 +264,10 @@ fn only_what_is_new_is_read() {
     assert_eq!(wait_for_messages(&env, 2).last().unwrap(), "line 2");
     let after = read().unwrap();
     assert!(after - before < 256 << 10, "{} bytes for one line", after - before);
+    let status = fs::read_to_string(format!("/proc/{}/status", watching.process().unwrap().pid)).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 96 << 10, "{peak} KiB for a file of 1 GiB");
     let _ = end(watching, SIGTERM);
 }
 

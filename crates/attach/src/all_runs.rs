@@ -15,7 +15,7 @@ use roboppi_run::RunId;
 
 use crate::dir_stamp::DirStamp;
 use crate::follower::{Growing, Watch, polls_by_environment};
-use crate::{Liveness, RunSummary};
+use crate::{Forecasts, Liveness, RunSummary};
 
 mod open_run;
 mod output;
@@ -46,6 +46,9 @@ pub struct AllRuns {
     listed: Option<(Instant, DirStamp)>,
     looked: Option<Instant>,
     problem: Option<String>,
+    forecasts: Forecasts,
+    /// A workflow whose earlier runs are to be read, once what is known was handed over.
+    wanted: Option<String>,
 }
 
 impl AllRuns {
@@ -54,6 +57,8 @@ impl AllRuns {
     pub fn of(root: StateRoot, events: bool) -> Self {
         let watch = Watch::new(root.path(), polls_by_environment());
         Self {
+            forecasts: Forecasts::of(root.clone()),
+            wanted: None,
             root,
             events,
             output: false,
@@ -88,11 +93,17 @@ impl AllRuns {
             self.problem.clone_from(&problem);
             take(Change::Problem(problem));
         }
+        if let Some(workflow) = self.wanted.take() {
+            self.forecasts.read(&workflow);
+        }
         self.read_open(now, take);
     }
 
     /// Waits until there may be more, at most `limit`.
     pub fn wait(&mut self, limit: Duration) {
+        if self.wanted.is_some() {
+            return;
+        }
         let runs = self.root.runs_dir();
         let mut growing =
             Growing { files: vec![runs.clone()], dirs: vec![self.root.path().to_owned(), runs] };
@@ -182,7 +193,11 @@ impl AllRuns {
         let mut over = Vec::new();
         let mut rows = Vec::new();
         for (id, run) in &mut self.open {
-            let (row, liveness) = run.read(self.output, take);
+            let (mut row, liveness) = run.read(self.output, take);
+            match self.forecasts.known(run.workflow()) {
+                Some(history) => row = run.forecast(&history, now),
+                None => drop(self.wanted.get_or_insert_with(|| run.workflow().to_owned())),
+            }
             if !goes_on(liveness, &row, now) {
                 over.push(id.clone());
             }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use roboppi_board::{Origin, RowState, RunRow, StepNumbers, Usage};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{Imported, RecordError, RunDir, StateRoot};
-use roboppi_run::{Manifest, RunHandle, RunId, RunOutcome, RunStatus, StepState};
+use roboppi_run::{Manifest, Progress, ProgressBasis, RunHandle, RunId, RunOutcome, RunStatus, StepState};
 use serde::{Deserialize, Serialize};
 
 use crate::follower::RunReader;
 use crate::liveness::{OwnerState, facts, lock_state, owner_state};
 use crate::remembered::{Finding, Memory};
-use crate::{Liveness, LocalRun};
+use crate::{Forecasts, Liveness, LocalRun};
 
 /// A run in a list.
 #[derive(Clone, Debug)]
@@ -185,6 +185,19 @@ impl RunSummary {
     #[must_use]
     pub fn short_name(&self) -> String {
         self.handle.map_or_else(|| self.id.to_string(), |handle| handle.to_string())
+    }
+
+    /// How far it is. Reads the record of a run that may go on.
+    pub fn progress(&self, forecasts: &mut Forecasts, now: UtcMillis) -> Progress {
+        if self.liveness.may_live()
+            && let Ok(view) = self.local.record().view()
+        {
+            return forecasts.progress(&view, now);
+        }
+        let (done, total) = self.steps;
+        let is_over = matches!(self.liveness, Liveness::Finished(_));
+        let basis = if is_over { ProgressBasis::Exact } else { ProgressBasis::Steps };
+        Progress { done, total, basis, ..Progress::default() }
     }
 
     /// The run as a row of a board.

@@ -170,7 +170,7 @@ impl RunSource for FileSource {
     }
 
     fn history(&self) -> History {
-        History::before(&self.run_dir)
+        crate::history::before(&self.run_dir)
     }
 
     fn request(&self, command: RunCommand) -> oneshot::Receiver<RequestError> {

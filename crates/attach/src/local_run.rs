@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roboppi_record::{RecordError, RecordStore, RunDir, StateRoot};
-use roboppi_run::RunId;
+use roboppi_run::{History, RunId};
 
 /// A run whose record is in a directory of this machine; its owner may be any process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,12 @@ impl LocalRun {
     #[must_use]
     pub fn record(&self) -> Arc<dyn RecordStore> {
         Arc::new(self.dir.clone())
+    }
+
+    /// What earlier runs of the same workflow tell of it. Reads their records.
+    #[must_use]
+    pub fn history(&self) -> History {
+        crate::history::before(&self.dir)
     }
 
     /// Its directory, for those that do something with all of it: export, pack, pin or remove it. What is in it is read

@@ -190,7 +190,7 @@ impl RunSource for ReplaySource {
     }
 
     fn history(&self) -> History {
-        self.run_dir.as_ref().map_or_else(History::default, History::before)
+        self.run_dir.as_ref().map_or_else(History::default, crate::history::before)
     }
 
     fn request(&self, command: RunCommand) -> oneshot::Receiver<RequestError> {

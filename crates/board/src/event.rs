@@ -140,7 +140,8 @@ fn of_journal(record: &JournalRecord, view: &RunView) -> Option<Line> {
             return of_step_state(view, step, *state, detail.as_deref(), *allowed_to_fail);
         }
         RunEvent::PlanExtended { nodes } => {
-            Line::new(Category::Run, "run.plan", format!("{} more steps", nodes.len()))
+            let steps = if nodes.len() == 1 { "step" } else { "steps" };
+            Line::new(Category::Run, "run.plan", format!("{} more {steps}", nodes.len()))
         }
         RunEvent::IterationStarted { step, iteration, detail, .. } => {
             let why =

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use roboppi_ipc::{UtcMillis, WaitCause};
 use roboppi_run::{
-    AttemptStatus, AttemptView, RunHandle, RunId, RunMode, RunOutcome, RunStatus, RunView, StepState,
-    StepView,
+    AttemptStatus, AttemptView, Progress, RunHandle, RunId, RunMode, RunOutcome, RunStatus, RunView,
+    StepState, StepView,
 };
 
 use crate::words::{current_words, failure_words, short};
@@ -51,6 +51,8 @@ pub struct RunRow {
     pub duration_ms: Option<u64>,
     /// Its steps.
     pub steps: StepNumbers,
+    /// How far it is, and when it may end, as long as it is followed.
+    pub progress: Option<Progress>,
     /// Percentage that the worker of its only running step reports.
     pub percent: Option<f64>,
     /// What it does now.
@@ -233,6 +235,7 @@ impl RunRow {
             last_at: None,
             duration_ms: None,
             steps: StepNumbers { total: 0, succeeded: 0, running: 0, failed: 0, other: 0 },
+            progress: None,
             percent: None,
             current: None,
             needs_you: Vec::new(),

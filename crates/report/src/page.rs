@@ -6,7 +6,7 @@ use roboppi_attach::Liveness;
 use roboppi_ipc::{SubAgentStatus, UtcMillis};
 use roboppi_record::{Log, RecordError, RecordPart, RecordStore, UNKNOWN_LOSS};
 use roboppi_run::{
-    ArtifactView, AttemptFilter, AttemptStatus, AttemptView, IterationView, Role, RunHead, RunMode,
+    ArtifactView, AttemptFilter, AttemptStatus, AttemptView, IterationView, Progress, Role, RunHead, RunMode,
     RunStatus, RunView, StepState, StepView, SubAgentView, missing_words, shell_word, spent_words,
     sub_agent_word,
 };
@@ -56,6 +56,8 @@ pub struct Page<'a> {
     pub view: &'a RunView,
     /// Whether it lives.
     pub liveness: Liveness,
+    /// How far it is.
+    pub progress: Progress,
     /// When the page is read.
     pub now: UtcMillis,
     /// The zone of times.

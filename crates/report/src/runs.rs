@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use roboppi_attach::{Liveness, RunSummary};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{Kept, Reason, RecordPart};
-use roboppi_run::{RunMode, RunOutcome};
+use roboppi_run::{Progress, RunMode, RunOutcome};
 use roboppi_untrusted::{first_words, json};
+use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::style::Ink;
@@ -18,12 +19,12 @@ mod flaky;
 
 pub use flaky::FlakySteps;
 
-/// Runs as a JSON array.
+/// Runs as a JSON array, each with how far it is at a moment.
 #[must_use]
-pub fn array(runs: &[RunSummary]) -> String {
+pub fn array(runs: &[(RunSummary, Progress)], now: UtcMillis) -> String {
     let runs: Vec<_> = runs
         .iter()
-        .map(|run| {
+        .map(|(run, progress)| {
             let manifest = run.manifest.as_ref();
             serde_json::json!({
                 "id": run.id,
@@ -38,6 +39,7 @@ pub fn array(runs: &[RunSummary]) -> String {
                 "stepsDone": run.steps.0,
                 "stepsSucceeded": run.succeeded,
                 "stepsTotal": run.steps.1,
+                "progress": progress_object(progress, now),
                 "workspace": manifest.map(|manifest| &manifest.workspace),
                 "workflow": manifest.map(|manifest| &manifest.workflow),
                 "pinned": run.pinned,
@@ -48,6 +50,17 @@ pub fn array(runs: &[RunSummary]) -> String {
         })
         .collect();
     json(&format!("{:#}\n", serde_json::json!(runs))).into_owned()
+}
+
+/// How far a run is, as a JSON object.
+pub(crate) fn progress_object(progress: &Progress, now: UtcMillis) -> Value {
+    serde_json::json!({
+        "done": progress.done,
+        "total": progress.total,
+        "basis": progress.basis.name(),
+        "runs": progress.runs,
+        "remainingMs": progress.remaining_ms(now),
+    })
 }
 
 /// How a list of runs is written.

@@ -20,8 +20,8 @@ use roboppi_report::plain::PlainSettings;
 use roboppi_report::units::Zone;
 use roboppi_report::{Audience, jsonl, logs, plain, status};
 use roboppi_run::{
-    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunRecord,
-    RunView, StepPlan, StepState,
+    AttemptPhase, AttemptRecord, AttemptRef, History, JournalRecord, Progress, RunEvent, RunId, RunMode,
+    RunOutcome, RunRecord, RunView, StepPlan, StepState,
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -260,6 +260,7 @@ fn read(record: &dyn RecordStore, view: &RunView) -> Vec<String> {
         record,
         view,
         liveness,
+        progress: Progress::of(view, &History::default(), UtcMillis(START + 90_000)),
         now: UtcMillis(START + 90_000),
         zone: Zone::utc(),
     };

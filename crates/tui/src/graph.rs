@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::forecast::Dependencies;
+use roboppi_run::Dependencies;
 
 /// A graph that fits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -18,7 +18,6 @@ mod driver;
 mod error;
 mod fetch;
 mod filter;
-mod forecast;
 mod graph;
 mod input;
 mod keymap;

@@ -7,13 +7,12 @@ use ratatui::layout::Size;
 use roboppi_attach::{History, Position};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{
-    AttemptRef, AttemptStatus, AttemptView, RunStatus, RunView, StepPath, StepState, StepView,
+    AttemptRef, AttemptStatus, AttemptView, Forecast, RunStatus, RunView, StepPath, StepState, StepView,
 };
 
 use crate::activity_pane::ActivityPane;
 use crate::diff_pane::DiffPane;
 use crate::filter::Filter;
-use crate::forecast::Forecast;
 use crate::keymap::Context;
 use crate::layout::Focus;
 use crate::log_pane::{CoreTail, LogPane};

@@ -6,10 +6,9 @@ use ratatui::layout::Size;
 use roboppi_attach::RunCommand;
 use roboppi_ipc::{WorkerEvent, WorkerKind};
 use roboppi_record::AttemptFiles;
-use roboppi_run::{AttemptStatus, RunEvent, RunRecord, RunStatus, RunView};
+use roboppi_run::{AttemptStatus, Forecast, RunEvent, RunRecord, RunStatus, RunView};
 
 use crate::fetch::Wanted;
-use crate::forecast::forecast;
 use crate::layout::{Areas, log_parts, log_text};
 use crate::log_pane::{Layout, LogRequest};
 use crate::message::{Action, Message};
@@ -159,7 +158,7 @@ fn ingest_record(model: &mut Model, record: &RunRecord, actions: &mut Vec<Action
 pub(crate) fn prepare(model: &mut Model) {
     let rows = view::list_area(model, Areas::of(model.size, model.focus).steps).height;
     selection::keep_in_sight(model, usize::from(rows));
-    model.forecast = forecast(&model.view, &model.history, |step| model.step_ms(step));
+    model.forecast = Forecast::of(&model.view, &model.history, |step| model.step_ms(step));
     make_rows(model);
 }
 

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use roboppi_attach::Statistics;
 use roboppi_ipc::UtcMillis;
 use tokio::sync::Semaphore;
 
+use crate::clock;
 use crate::feed::{Cursor, Hub, Hubs, RunList};
 use crate::problem::Problem;
 use crate::security::{LoginLimit, Sessions, random_text};
@@ -106,8 +107,7 @@ impl App {
 
     /// The time of day.
     pub(crate) fn time(&self) -> UtcMillis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        UtcMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        clock::time()
     }
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {

@@ -9,6 +9,7 @@ mod app;
 mod assets;
 mod call;
 mod client;
+mod clock;
 mod feed;
 mod live;
 mod logs;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use roboppi_attach::{Liveness, RunSummary, SameFile};
+use roboppi_attach::{Forecasts, Liveness, RunSummary, SameFile};
 use roboppi_record::StateRoot;
 use roboppi_report::runs::{self, FlakySteps, ListStyle};
 use roboppi_run::RunOutcome;
@@ -98,7 +98,13 @@ pub(super) fn list(root: &StateRoot, args: &ListArgs) -> Result<ExitCode, Failur
         runs.truncate(limit);
     }
     if args.json {
-        return out::print(&runs::array(&runs));
+        let mut forecasts = Forecasts::of(root.clone());
+        let with_progress = |run: RunSummary| {
+            let progress = run.progress(&mut forecasts, now);
+            (run, progress)
+        };
+        let runs: Vec<_> = runs.into_iter().map(with_progress).collect();
+        return out::print(&runs::array(&runs, now));
     }
     if runs.is_empty() && any {
         return out::print("No run matches.\n");

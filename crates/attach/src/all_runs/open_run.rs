@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use roboppi_board::{Change, EventRow, RowState, RunRow};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{LockProbe, LockState, RunDir, StateRoot};
-use roboppi_run::{Manifest, RunView};
+use roboppi_run::{History, Manifest, Progress, RunView};
 
 use super::output::Output;
 use crate::Liveness;
 use crate::catalog::{liveness_without_end, state_of};
 use crate::follower::{Growing, RunReader};
+use crate::history::workflow_of;
 
 /// Time between two checks whether the owner lives.
 const OWNER: Duration = Duration::from_secs(1);
@@ -40,6 +41,8 @@ pub(super) struct OpenRun {
     events: bool,
     /// The logs of its attempts, while output is followed.
     output: Option<Output>,
+    /// When its end was looked for last.
+    forecast: Option<Instant>,
 }
 
 impl OpenRun {
@@ -65,6 +68,7 @@ impl OpenRun {
             from_beginning: false,
             events,
             output: None,
+            forecast: None,
         }
     }
 
@@ -99,6 +103,8 @@ impl OpenRun {
             }
             let mut row = (*self.row).clone();
             row.take_view(&self.view, state);
+            // It may end at another time now.
+            self.forecast = None;
             if let Some(manifest) = &self.manifest {
                 row.host.clone_from(&manifest.host);
                 row.mode = row.mode.or(Some(manifest.mode));
@@ -112,6 +118,24 @@ impl OpenRun {
             self.row = row.shared();
         }
         (Arc::clone(&self.row), liveness)
+    }
+
+    /// The workflow file whose earlier runs tell when this one may end.
+    pub(super) fn workflow(&self) -> &str {
+        if self.row.state.may_live() { workflow_of(&self.view) } else { "" }
+    }
+
+    /// How far the run is, by what earlier ones tell.
+    pub(super) fn forecast(&mut self, history: &History, now: UtcMillis) -> Arc<RunRow> {
+        let is_due = self.forecast.is_none_or(|at| at.elapsed() >= OWNER);
+        if self.view.head.is_some() && (is_due || self.row.progress.is_none()) {
+            let progress = self.row.state.may_live().then(|| Progress::of(&self.view, history, now));
+            self.forecast = Some(Instant::now());
+            if progress != self.row.progress {
+                self.row = RunRow { progress, ..(*self.row).clone() }.shared();
+            }
+        }
+        Arc::clone(&self.row)
     }
 
     /// Whether there was any record.

@@ -6,6 +6,7 @@ use roboppi_run::{AttemptStatus, AttemptView, RunHead, RunStatus, StepView};
 use serde_json::{Value, json};
 
 use super::Page;
+use crate::runs::progress_object;
 
 impl Page<'_> {
     /// What is known of the run, for programs. Times are milliseconds in UTC.
@@ -52,6 +53,7 @@ impl Page<'_> {
             "lastSignAt": self.liveness.last_sign(),
             "startedAt": head.map(|head| head.started_at),
             "end": outcome,
+            "progress": progress_object(&self.progress, self.now),
             "ending": ending,
             "timeoutMs": head.map(|head| head.timeout_ms),
             "concurrency": head.map(|head| head.concurrency),

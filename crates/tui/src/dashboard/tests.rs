@@ -11,7 +11,7 @@ use roboppi_board::{
     AgentRow, Category, Change, Current, EventRow, NeedsYou, OutputLine, RowState, RunRow, StepNumbers, Usage,
 };
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_run::{RunHandle, RunId, RunMode, RunOutcome};
+use roboppi_run::{Progress, ProgressBasis, RunHandle, RunId, RunMode, RunOutcome};
 
 use super::model::Model;
 use super::settings::{DashboardSettings, DashboardTab};
@@ -114,11 +114,19 @@ fn some(columns: u16, rows: u16) -> Model {
         tool_calls: 3,
         needs_you: false,
     });
+    let mut nightly = live(19, "nightly", "test-linux", "running 41 of 64");
+    nightly.progress = Some(Progress {
+        done: 12,
+        total: 40,
+        basis: ProgressBasis::Estimate,
+        runs: 5,
+        ends_at: Some(UtcMillis(START + 4 * MINUTE)),
+    });
     let mut failed = row(18, "review", RowState::Finished(RunOutcome::Failed));
     failed.detail = Some("lint: 3 errors in src/main.rs".into());
     let rows = [
         waits,
-        live(19, "nightly", "test-linux", "running 41 of 64"),
+        nightly,
         agent,
         failed,
         row(17, "build", RowState::Finished(RunOutcome::Succeeded)),

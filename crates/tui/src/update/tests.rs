@@ -396,7 +396,7 @@ fn what_earlier_runs_tell_is_shown_as_what_is_left() {
     assert!(!screen(&model).contains("left"), "nothing is invented");
     update(&mut model, Message::History(history));
     prepare(&mut model);
-    assert!(screen(&model).contains("about 9s left"), "{}", screen(&model));
+    assert!(screen(&model).contains("~9s left, as in 1 earlier run"), "{}", screen(&model));
 }
 
 /// Tells a running model that its run is over.

@@ -4,10 +4,9 @@ use std::collections::HashSet;
 
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Span;
-use roboppi_run::StepView;
+use roboppi_run::{Dependencies, StepView};
 
 use super::page::Page;
-use crate::forecast::Dependencies;
 use crate::graph::{self, Graph, Node};
 use crate::model::Model;
 use crate::{sanitise, text, theme};

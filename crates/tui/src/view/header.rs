@@ -179,11 +179,14 @@ fn progress(model: &Model, columns: usize) -> Line<'static> {
 /// How far the run is in words: as many as fit, those that matter least left out first.
 fn facts(model: &Model, over: usize, room: usize) -> String {
     let all = model.view.steps.len();
+    let left = model.forecast.left_ms.map_or_else(String::new, |ms| format!("~{} left", text::rough(ms)));
+    let earlier = model.history.runs() as usize;
     // With how much each matters; all of them in the order in which they are read.
     let mut facts: Vec<(u8, String)> = vec![
         (0, format!("{over} of {}", text::count(all, "step"))),
         (2, cost(model).map_or_else(String::new, |cost| format!("${cost:.2}"))),
-        (1, model.forecast.left_ms.map_or_else(String::new, |ms| format!("about {} left", text::rough(ms)))),
+        (1, left.clone()),
+        (3, if left.is_empty() { left } else { format!("as in {}", text::count(earlier, "earlier run")) }),
     ];
     facts.retain(|(_, fact)| !fact.is_empty());
     loop {

@@ -1,9 +1,12 @@
 //! Runs.
 
+use std::sync::OnceLock;
+
 use roboppi_attach::{Liveness, LocalRun, RunSummary};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{
-    CoreStatus, RunCommand, RunOutcome, RunStatus, RunView, StepState, StepView, ending_words,
+    CoreStatus, History, Progress, ProgressBasis, RunCommand, RunOutcome, RunStatus, RunView, StepState,
+    StepView, ending_words,
 };
 use serde::Serialize;
 
@@ -92,14 +95,33 @@ pub(crate) struct StepNumbers {
 }
 
 /// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunProgress {
-    /// 0 to 100.
+    /// Percentage of the steps that are over.
     pub(crate) percent: f64,
-    /// `exact`, `steps` or `estimate`.
+    /// Steps that are over.
+    pub(crate) done: usize,
+    /// All steps.
+    pub(crate) total: usize,
+    /// What the end is based on: `exact`, nothing is left to do; `steps`, no end is known; `estimate`, by earlier runs.
     pub(crate) basis: &'static str,
+    /// Earlier runs of the workflow that the end is estimated from; 0 unless it is.
+    pub(crate) runs: u32,
+    /// Milliseconds until the end when this was sent; null when that is not known.
+    pub(crate) remaining_ms: Option<u64>,
+    /// When it ends, by the estimate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ends_at: Option<u64>,
+}
+
+impl PartialEq for RunProgress {
+    /// That time passes is no change: what is left is compared by its end.
+    fn eq(&self, other: &Self) -> bool {
+        let of = |of: &Self| (of.done, of.total, of.basis, of.runs, of.ends_at);
+        of(self) == of(other)
+    }
 }
 
 /// A step that goes on only when a person does something.
@@ -206,6 +228,8 @@ pub(crate) struct RunFacts {
     pub(crate) host: Option<String>,
     /// It came from another machine.
     pub(crate) imported: bool,
+    /// What earlier runs of its workflow tell, once that was read.
+    pub(crate) earlier: OnceLock<History>,
 }
 
 impl RunFacts {
@@ -219,13 +243,14 @@ impl RunFacts {
             id,
             host: record.manifest().ok().map(|manifest| manifest.host),
             imported: record.is_imported(),
+            earlier: OnceLock::new(),
         }
     }
 }
 
 impl RunRow {
-    /// A run by its events.
-    pub(crate) fn of(facts: &RunFacts, view: &RunView, liveness: Liveness) -> Self {
+    /// A run by its events, at a moment.
+    pub(crate) fn of(facts: &RunFacts, view: &RunView, liveness: Liveness, now: UtcMillis) -> Self {
         let head = view.head.as_ref();
         let text = |text: fn(&roboppi_run::RunHead) -> &String| head.map(text).cloned().unwrap_or_default();
         let spent = view.spent();
@@ -248,7 +273,7 @@ impl RunRow {
             finished_at,
             duration_ms,
             counts: steps,
-            progress: progress(steps),
+            progress: progress(&of_view(facts, view, liveness, now), now),
             needs_you: if liveness.may_live() { needs(view) } else { Vec::new() },
             cost_usd: spent.and_then(|spent| spent.usage.cost_usd),
             tokens: spent.map(|spent| spent.usage.input_tokens.saturating_add(spent.usage.output_tokens)),
@@ -288,7 +313,7 @@ impl RunRow {
             finished_at: run.duration_ms.filter(|_| over).map(|duration| started_at.saturating_add(duration)),
             duration_ms: run.duration_ms.filter(|_| over),
             counts: steps,
-            progress: progress(steps),
+            progress: progress(&of_steps(done, total, run.liveness), UtcMillis(0)),
             needs_you: Vec::new(),
             cost_usd: None,
             tokens: None,
@@ -363,9 +388,31 @@ fn numbers(view: &RunView) -> StepNumbers {
     }
 }
 
-fn progress(steps: StepNumbers) -> Option<RunProgress> {
-    let percent = steps.done.checked_mul(100)?.checked_div(steps.total)?;
-    Some(RunProgress { percent: f64::from(u32::try_from(percent).unwrap_or(100)), basis: "steps" })
+/// How far a run is by its events. Only one that may go on has an end to come.
+fn of_view(facts: &RunFacts, view: &RunView, liveness: Liveness, now: UtcMillis) -> Progress {
+    let nothing = History::default();
+    let earlier = facts.earlier.get().filter(|_| liveness.may_live());
+    Progress::of(view, earlier.unwrap_or(&nothing), now)
+}
+
+/// How far a run is of which only its summary is known.
+fn of_steps(done: usize, total: usize, liveness: Liveness) -> Progress {
+    let is_over = matches!(liveness, Liveness::Finished(_));
+    let basis = if is_over { ProgressBasis::Exact } else { ProgressBasis::Steps };
+    Progress { done, total, basis, ..Progress::default() }
+}
+
+fn progress(progress: &Progress, now: UtcMillis) -> Option<RunProgress> {
+    let percent = progress.done.checked_mul(100)?.checked_div(progress.total)?;
+    Some(RunProgress {
+        percent: f64::from(u32::try_from(percent).unwrap_or(100)),
+        done: progress.done,
+        total: progress.total,
+        basis: progress.basis.name(),
+        runs: progress.runs,
+        remaining_ms: progress.remaining_ms(now),
+        ends_at: progress.ends_at.map(|end| end.0),
+    })
 }
 
 fn needs(view: &RunView) -> Vec<NeedsYou> {
@@ -401,10 +448,16 @@ fn current(view: &RunView) -> Option<String> {
 }
 
 impl Run {
-    pub(crate) fn of(facts: &RunFacts, view: &RunView, liveness: Liveness, cursor: String) -> Self {
+    pub(crate) fn of(
+        facts: &RunFacts,
+        view: &RunView,
+        liveness: Liveness,
+        now: UtcMillis,
+        cursor: String,
+    ) -> Self {
         let head = view.head.as_ref();
         Self {
-            row: RunRow::of(facts, view, liveness),
+            row: RunRow::of(facts, view, liveness, now),
             context_dir: head.map(|head| head.context_dir.clone()).filter(|dir| !dir.is_empty()),
             concurrency: head.map_or(0, |head| head.concurrency),
             timeout_ms: head.map_or(0, |head| head.timeout_ms),

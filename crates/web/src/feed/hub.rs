@@ -15,6 +15,7 @@ use super::ring::{Follower, Found, Ring, RingBounds};
 use super::written::{event, is_event};
 use super::{Filter, RecordEvents, Waiting};
 use crate::api::run::{Run, RunFacts};
+use crate::clock::time;
 
 /// How long the thread waits at most before it looks whether the run is still wanted.
 const LOOK: Duration = Duration::from_secs(1);
@@ -141,7 +142,7 @@ impl Hub {
     pub(crate) fn snapshot(&self) -> (Run, Follower) {
         let state = self.lock();
         let cursor = state.ring.head().to_string();
-        (Run::of(&self.facts, &state.view, state.liveness, cursor), state.ring.at_head())
+        (Run::of(&self.facts, &state.view, state.liveness, time(), cursor), state.ring.at_head())
     }
 
     /// A follower behind a cursor; `None` when only the record has what is behind it.
@@ -221,6 +222,10 @@ impl Hub {
         state.ring = Ring::new(RingBounds::default(), begin);
         state.ready = true;
         let live = state.liveness.may_live();
+        if live {
+            // Nothing but this thread reads a run for the first time.
+            let _ = self.facts.earlier.set(self.run.history());
+        }
         *self.lock() = state;
         self.news.send_modify(|count| *count += 1);
         live

@@ -136,7 +136,7 @@ impl RunList {
         for summary in &summaries {
             let live = summary.liveness.may_live() && followed < FOLLOWED;
             followed += usize::from(live);
-            rows.push(self.row(summary, live));
+            rows.push(self.row(summary, live, now));
         }
         let mut state = self.lock();
         let before: HashMap<&str, &Arc<RunRow>> =
@@ -169,10 +169,10 @@ impl RunList {
         Ok(())
     }
 
-    fn row(&self, summary: &RunSummary, live: bool) -> Arc<RunRow> {
+    fn row(&self, summary: &RunSummary, live: bool, now: UtcMillis) -> Arc<RunRow> {
         if live && let Ok(hub) = self.hubs.of(&summary.id) {
             let row = hub.look(|view, liveness, _| {
-                view.head.is_some().then(|| RunRow::of(hub.facts(), view, liveness))
+                view.head.is_some().then(|| RunRow::of(hub.facts(), view, liveness, now))
             });
             if let Some(row) = row {
                 return Arc::new(row);
@@ -206,10 +206,11 @@ impl RunList {
             handle: row.handle.clone(),
             host: row.host.clone(),
             imported: row.origin == "imported",
+            ..RunFacts::default()
         };
         let liveness =
             if view.is_finished() { roboppi_attach::Liveness::Live } else { roboppi_attach::Liveness::Lost };
-        let mut full = RunRow::of(&facts, &view, liveness);
+        let mut full = RunRow::of(&facts, &view, liveness, UtcMillis(0));
         if full.detail.is_none() {
             full.detail.clone_from(&row.detail);
         }

@@ -46,7 +46,7 @@ pub(crate) fn is_event(record: &RunRecord) -> bool {
 fn of_journal(facts: &RunFacts, view: &RunView, record: &JournalRecord, place: Place) -> Sent {
     let at = record.ts.0;
     let run = |important| {
-        let row = RunRow::of(facts, view, Liveness::Live);
+        let row = RunRow::of(facts, view, Liveness::Live, record.ts);
         sent(place, "runChanged", None, important, &json!({"at": at, "kind": "runChanged", "run": row}))
     };
     match &record.event {
@@ -81,7 +81,7 @@ fn of_journal(facts: &RunFacts, view: &RunView, record: &JournalRecord, place: P
         | RunEvent::CoreLost { .. } => run(true),
         RunEvent::CoreStarted { .. } | RunEvent::CoreReport { .. } => run(false),
         RunEvent::PlanExtended { nodes } => {
-            let row = RunRow::of(facts, view, Liveness::Live);
+            let row = RunRow::of(facts, view, Liveness::Live, record.ts);
             let steps = nodes.iter().filter_map(|node| view.step(&node.step));
             let steps: Vec<_> = steps.map(|step| Step::of(step, Liveness::Live)).collect();
             let fields = json!({"at": at, "kind": "runChanged", "run": row, "steps": steps});

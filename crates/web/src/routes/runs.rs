@@ -79,5 +79,6 @@ pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Answer {
 /// `GET /api/v1/runs/{run}`.
 pub(crate) async fn one(State(app): State<Arc<App>>, Segments(run): Segments<String>) -> Answer {
     let hub = app.run(&run).await?;
-    json(&hub.look(|view, liveness, cursor| Run::of(hub.facts(), view, liveness, cursor.to_string())))
+    let now = app.time();
+    json(&hub.look(|view, liveness, cursor| Run::of(hub.facts(), view, liveness, now, cursor.to_string())))
 }

@@ -4,8 +4,8 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use roboppi_board::{Category, EventRow, OutputLine, RowState, RunRow};
 use roboppi_ipc::UtcMillis;
-use roboppi_run::RunOutcome;
 use roboppi_run::units::{age, duration};
+use roboppi_run::{Progress, ProgressBasis, RunOutcome};
 use roboppi_stats::{AgentFigures, Group, Outcome, Recent, RecentKind};
 
 use super::super::cells::{Cells, sparkline};
@@ -163,6 +163,18 @@ fn progress(model: &Model, row: &RunRow, cells: &mut Cells) {
     }
 }
 
+/// Columns from which there is room for more than what a run does now.
+const ROOMY: u16 = 60;
+
+/// When a run may end, by what earlier ones took. The sign `~` tells that it may be otherwise.
+fn remaining(model: &Model, row: &RunRow) -> String {
+    let is_shown =
+        |progress: &Progress| progress.basis == ProgressBasis::Estimate && model.size.width >= ROOMY;
+    let progress = row.progress.filter(is_shown);
+    let left = progress.and_then(|progress| progress.remaining_ms(model.now));
+    left.map_or_else(String::new, |left| format!("~{} left  ", text::rough(left)))
+}
+
 /// How long a run takes, waits, or is over.
 fn time_of(model: &Model, row: &RunRow) -> String {
     let since = |at: UtcMillis| model.now.0.saturating_sub(at.0);
@@ -170,7 +182,8 @@ fn time_of(model: &Model, row: &RunRow) -> String {
         return format!("waits {}", age(since(request.since)));
     }
     if row.state.may_live() {
-        return row.started_at.map_or_else(String::new, |started| age(since(started)));
+        let left = remaining(model, row);
+        return row.started_at.map_or_else(String::new, |started| format!("{left}{}", age(since(started))));
     }
     let ended = row.finished_at.or(row.last_at).or(row.started_at);
     let took = row.duration_ms.map_or_else(String::new, |ms| format!("{}  ", duration(ms)));
@@ -269,7 +282,8 @@ fn agent(model: &Model, row: &RunRow, place: usize, cells: &mut Cells) {
     cells.column(sign, 1, style);
     cells.column(&row.short_name(), 5, theme.faint());
     cells.column(&agent.step, 14, theme.strong());
-    cells.column(agent.model.as_deref().unwrap_or(&agent.worker), 16, Style::new());
+    let width = if cells.left() >= 90 { 20 } else { 16 };
+    cells.column(agent.model.as_deref().unwrap_or(&agent.worker), width, Style::new());
     let since = |at: UtcMillis| age(model.now.0.saturating_sub(at.0));
     let times = format!(
         "started {}  last seen {} ago",
