@@ -12,6 +12,7 @@ use crate::exit::{Failure, REFUSED};
 use crate::options::Color;
 
 mod environment;
+mod others;
 mod state;
 mod terminal;
 mod tools;
@@ -49,7 +50,7 @@ impl From<Check> for Finding {
 
 /// Exit code 1 when something does not work.
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
-    let findings = [state::look(), environment::look(), tools::look(), terminal::look()];
+    let findings = [state::look(), environment::look(), tools::look(), others::look(), terminal::look()];
     let checks: Vec<Check> =
         findings.into_iter().flatten().map(|finding| settled(finding, args.fix)).collect();
     let colour = use_colour(Color::Auto, io::stdout().is_terminal());

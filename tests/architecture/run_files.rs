@@ -54,6 +54,11 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("crates/web/src/packed/attempt.rs", "blobs", "a key of a packed record"),
     ("crates/web/src/routes.rs", "blobs", "a part of a URL"),
     ("src/commands/serve.rs", "fs", "reads the files with the secrets of logins, and finds workflows"),
+    (
+        "src/commands/doctor/others.rs",
+        "fs",
+        "looks at files of other programs, and reads the settings with their hooks",
+    ),
     ("src/commands/doctor/state.rs", "fs", "looks for what killed runs left, and sets permissions"),
     ("src/commands/doctor/terminal.rs", "fs", "reads the start files of the shell"),
     ("src/config.rs", "fs", "reads the configuration file"),

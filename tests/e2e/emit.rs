@@ -397,3 +397,32 @@ fn recipes_for_scripts_makefiles_and_python_work() {
     assert_eq!(run.events("warning")[0]["message"], "b.txt cannot be read");
     assert_eq!(run.attempt_events("scan", 1)[0]["event"]["text"], "scanning");
 }
+
+#[test]
+fn the_doctor_finds_files_and_hooks_of_other_programs() {
+    let env = TestEnv::new();
+    let checks = || {
+        let text = env.shell("\"$ROBOPPI\" doctor --json || true").output().code(0).text();
+        let checks: Vec<Value> = serde_json::from_str(&text).unwrap();
+        let others = checks.into_iter().filter(|check| check["area"] == "other programs");
+        others.map(|check| (check["name"].as_str().unwrap().to_owned(), check)).collect::<Vec<_>>()
+    };
+    assert!(checks().is_empty(), "nothing is said of programs that are not used");
+    let log = env.path("home/.victor/logs/victor.log");
+    fs::create_dir_all(log.parent().unwrap()).unwrap();
+    fs::write(&log, "").unwrap();
+    fs::create_dir(env.path("home/.claude")).unwrap();
+    let found = checks();
+    let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["victor", "hooks of claude"]);
+    assert!(found[0].1.to_string().contains("roboppi watch victor"), "{}", found[0].1);
+    assert!(found[1].1.to_string().contains("none reports"), "{}", found[1].1);
+    fs::write(env.path("home/.claude/settings.json"), recipe("claude")).unwrap();
+    let (_, hooks) = checks().pop().unwrap();
+    assert!(hooks.to_string().contains("8 events report: Notification, PostToolUse"), "{hooks}");
+    // Settings that are no JSON, and others that have no such hook.
+    for settings in ["{", "[]", r#"{"hooks": {"Stop": [{"hooks": [{"command": "true"}]}, 7]}}"#] {
+        fs::write(env.path("home/.claude/settings.json"), settings).unwrap();
+        assert!(checks().pop().unwrap().1.to_string().contains("none reports"), "{settings}");
+    }
+}
