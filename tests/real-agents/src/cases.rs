@@ -11,6 +11,7 @@ use crate::model::{Fault, Script, Step};
 use crate::stage::{Options, Outcome, Stage};
 
 mod background;
+mod recipes;
 mod trouble;
 
 /// A case.
@@ -36,7 +37,7 @@ const fn case(name: &'static str, about: &'static str, run: fn(&Stage<'_>) -> Ra
     Case { name, about, run }
 }
 
-pub(crate) const CASES: [Case; 17] = [
+pub(crate) const CASES: [Case; 18] = [
     case("text", "a text is the answer, with session and usage", text),
     case("write_edit", "a file that is written, read and edited", write_edit),
     case("bash_ok", "a command with its output", bash_ok),
@@ -74,6 +75,7 @@ pub(crate) const CASES: [Case; 17] = [
         trouble::endless_429,
     ),
     case("mcp_failed", "an MCP server that does not start is a warning of the step", trouble::mcp_failed),
+    case("by_hand", "started by hand, it records itself by the recipe for it", recipes::by_hand),
 ];
 
 /// A text that a stream can break off in.

@@ -106,8 +106,35 @@ impl<'a> Stage<'a> {
         options: Options<'_>,
         meanwhile: impl FnMut(&Self, &Child),
     ) -> Result<Outcome, String> {
+        self.outcome(script, |model| self.start(model, options), meanwhile)
+    }
+
+    /// Runs the agent by itself, once `configure` has added to its configuration. It finds roboppi in `PATH`.
+    pub(crate) fn run_alone(
+        &self,
+        script: Script,
+        configure: impl FnOnce() -> io::Result<()>,
+        program: &[&str],
+    ) -> Result<Outcome, String> {
+        let start = |model: &Model| {
+            let variables = self.agent.set_up(&self.home, &model.url(), Setting::Plain)?;
+            configure()?;
+            let (name, arguments) = program.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+            let mut command = Command::new(self.bin.join(name));
+            command.args(arguments);
+            self.spawn(command, variables)
+        };
+        self.outcome(script, start, |_, _| {})
+    }
+
+    fn outcome(
+        &self,
+        script: Script,
+        start: impl FnOnce(&Model) -> io::Result<Child>,
+        meanwhile: impl FnMut(&Self, &Child),
+    ) -> Result<Outcome, String> {
         let model = Model::start(script, &self.work()).map_err(|error| format!("the model: {error}"))?;
-        let mut child = self.start(&model, options).map_err(|error| format!("roboppi: {error}"))?;
+        let mut child = start(&model).map_err(|error| format!("it cannot be started: {error}"))?;
         let status = self.watch(&mut child, meanwhile);
         let left = self.left();
         self.sweep();
@@ -135,8 +162,8 @@ impl<'a> Stage<'a> {
 
     fn start(&self, model: &Model, options: Options<'_>) -> io::Result<Child> {
         let variables = self.agent.set_up(&self.home, &model.url(), options.setting)?;
-        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.bin.display());
-        Command::new(self.roboppi)
+        let mut command = Command::new(self.roboppi);
+        command
             .args([
                 "run",
                 "--no-tui",
@@ -149,7 +176,15 @@ impl<'a> Stage<'a> {
             .arg(self.work())
             .args(["--capabilities", options.capabilities])
             .args(options.arguments)
-            .arg(options.prompt)
+            .arg(options.prompt);
+        self.spawn(command, variables)
+    }
+
+    /// Starts a program in this place.
+    fn spawn(&self, mut command: Command, variables: Vec<(&'static str, String)>) -> io::Result<Child> {
+        let own = self.roboppi.parent().unwrap_or(Path::new("/"));
+        let path = format!("{}:{}:/usr/local/bin:/usr/bin:/bin", self.bin.display(), own.display());
+        command
             .current_dir(self.work())
             .env_clear()
             .env("PATH", path)
