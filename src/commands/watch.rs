@@ -12,7 +12,7 @@ use roboppi_attach::LocalRun;
 use roboppi_ingest::Format;
 use roboppi_process::HeardSignal;
 use roboppi_watch::{
-    BACKLOG, Notice, SILENT_AFTER, Place, Source, SourceState, SourceStatus, WatchError, WatchSpec, Watching,
+    BACKLOG, Notice, Place, SILENT_AFTER, Source, SourceState, SourceStatus, WatchError, WatchSpec, Watching,
 };
 
 use crate::commands::{completion, record};

@@ -379,9 +379,9 @@ fn a_dashboard_follows_a_file_of_another_program_once_and_as_long_as_it_is_open(
 #[test]
 fn a_followed_run_ends_when_its_file_reports_it() {
     let env = TestEnv::new();
-    let mut screen =
-        env.roboppi(["dashboard", "--watch", "agent.jsonl", "other.log", "--format", "jsonl"])
-            .start_in_terminal(30, 120);
+    let mut screen = env
+        .roboppi(["dashboard", "--watch", "agent.jsonl", "other.log", "--format", "jsonl"])
+        .start_in_terminal(30, 120);
     screen.wait_for_text("follows 2 files");
     let report = |text: &str| {
         let path = env.work().join("agent.jsonl");
