@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { start } from "../mock/server.mjs";
 import { openBrowser } from "./browser.mjs";
+import { settled } from "./page.mjs";
 
 const [dir = ".out/shots", filter = ""] = process.argv.slice(2);
 const PAGES = {
@@ -16,6 +17,7 @@ const PAGES = {
   "run-firehose": "#/runs/r7",
   "run-diffs": "#/runs/r5/review/diffs",
   "run-files": "#/runs/r5/review/files",
+  "run-all": "#/runs/r3/unit-3/log?all=1",
   "run-overview": "#/runs/r3/unit-3/overview",
   "run-result": "#/runs/r6/hostile/result",
   "run-details": "#/runs/r5/review/details",
@@ -27,11 +29,11 @@ const PAGES = {
 };
 
 await mkdir(dir, { recursive: true });
-const mock = await start();
+const mock = await start({ empty: process.argv.includes("--empty") });
 const browser = await openBrowser();
 for (const theme of ["light", "dark"]) {
-  for (const width of [360, 900, 1440]) {
-    const context = await browser.newContext({ viewport: { width, height: width === 360 ? 740 : 900 }, colorScheme: theme });
+  for (const width of [360, 1024, 1920]) {
+    const context = await browser.newContext({ viewport: { width, height: width === 360 ? 740 : width === 1024 ? 768 : 1080 }, colorScheme: theme });
     const page = await context.newPage();
     page.on("console", (m) => m.type() === "error" && console.log("console:", m.text()));
     page.on("pageerror", (e) => console.log("error:", e.message));
@@ -40,7 +42,7 @@ for (const theme of ["light", "dark"]) {
       if (!file.includes(filter)) continue;
       await page.goto("about:blank");
       await page.goto(mock.url + hash);
-      await page.waitForTimeout(900);
+      await settled(page);
       await page.screenshot({ path: `${dir}/${file}.png` });
     }
     await context.close();

@@ -108,7 +108,7 @@ test("no time is told that is not known, and none looks exact", () => {
 });
 
 test("a change that the agent never told is known", () => {
-  const told = toldOf([{ path: "./src/a.rs", change: "modified" }, { path: "/home/dev/api/src/b.rs", change: "modified" }]);
+  const told = toldOf([{ path: "./src/a.rs" }, { path: "/home/dev/api/src/b.rs" }]);
   expect(["src/a.rs", "src/b.rs", "b.rs", "c/src/a.rs", "rs"].map(told)).toEqual([true, true, true, false, false]);
   const change = (path: string, cause: string, added: number | null) => ({ path, kind: "modified", cause, added, removed: 1, diff: true });
   const all = [change("a", "tool", 2), change("b", "other", null)];

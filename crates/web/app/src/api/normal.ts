@@ -29,7 +29,7 @@ function isCounts(value: unknown): value is StepCounts {
 export function normalRun(run: Run): Run {
   return {
     ...run,
-    counts: normalRow(run).counts,
+    ...normalRow(run),
     commands: run.commands ?? [],
     warnings: run.warnings ?? [],
     warningsTotal: run.warningsTotal ?? 0,

@@ -307,6 +307,8 @@ export interface Change {
 export interface Changes {
   complete: boolean;
   missed?: string | null;
+  /** Another step had the same workspace at the same time. */
+  shared?: boolean;
   changes: Change[];
 }
 

@@ -1,4 +1,3 @@
-import type { Change, FileDiff } from "../api/types";
 import { plural } from "./format";
 
 export interface ChangeSums {
@@ -8,18 +7,18 @@ export interface ChangeSums {
 }
 
 /** Whether an agent has told of a change. It names a file by its absolute path, or by one below its directory. */
-export function toldOf(told: FileDiff[]): (path: string) => boolean {
+export function toldOf(told: readonly { path: string }[]): (path: string) => boolean {
   const exact = new Set(told.map((file) => file.path.replace(/^\.\//, "")));
   const absolute = told.flatMap((file) => (file.path.startsWith("/") ? [file.path] : []));
   return (path) => exact.has(path) || absolute.some((other) => other.endsWith(`/${path}`));
 }
 
-export function sumChanges(changes: Change[]): ChangeSums {
-  return changes.reduce((sum, c) => ({ files: sum.files + 1, added: sum.added + (c.added ?? 0), removed: sum.removed + (c.removed ?? 0) }), { files: 0, added: 0, removed: 0 });
+export function sumChanges(changes: readonly { added?: number | null; removed?: number | null }[]): ChangeSums {
+  return changes.reduce<ChangeSums>((sum, c) => ({ files: sum.files + 1, added: sum.added + (c.added ?? 0), removed: sum.removed + (c.removed ?? 0) }), { files: 0, added: 0, removed: 0 });
 }
 
 /** `5 files: 3 by tools, 2 in other ways`. */
-export function causeWords(changes: Change[]): string {
+export function causeWords(changes: readonly { cause?: string | undefined }[]): string {
   const tools = changes.filter((c) => c.cause === "tool").length;
   const others = changes.length - tools;
   const files = plural(changes.length, "file");

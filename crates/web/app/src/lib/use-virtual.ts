@@ -67,6 +67,8 @@ export function useVirtual(rows: number, rowHeight: number, overscan = 4, onUser
     latest.current.onUser?.(next < was, atEnd(latest.current.extent, next));
     clearTimeout(settle.current);
     settle.current = setTimeout(() => {
+      // A move whose event is still to come must not be taken back.
+      if (Math.abs(element.scrollTop - at.current.scroll) >= 0.6) return;
       const right = scrollOf(latest.current.extent, at.current.top);
       if (Math.abs(right - element.scrollTop) > 1) {
         element.scrollTop = right;

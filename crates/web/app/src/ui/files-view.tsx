@@ -1,18 +1,18 @@
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { useApp } from "../app";
-import type { Attempt, Change, FileDiff, Step } from "../api/types";
+import type { Attempt, Change, Changes, FileDiff, Step } from "../api/types";
 import { visible } from "../lib/ansi";
 import { causeWords, sumChanges, toldOf } from "../lib/changes";
 import { bytes, plural } from "../lib/format";
 import { isEnded } from "../lib/states";
 import { folders, type Folder } from "../lib/tree";
-import { useFiles } from "../lib/use-changes";
+import { useFiles, type Files } from "../lib/use-changes";
 import { useLoaded } from "../lib/use-loaded";
 import { DiffText } from "./diff-text";
 import { sizes } from "./diffs-view";
 import { Icon } from "./icons";
-import { Copy, Empty, ProblemBox } from "./parts";
+import { Copy, Empty, ProblemBox, Text } from "./parts";
 
 /** So many files are drawn at first. */
 const DRAWN = 500;
@@ -41,7 +41,7 @@ export function FilesView(props: Props): JSX.Element {
   const { step, attempt } = props;
   const { value, problem, retry } = useFiles(props.run, attempt);
   const [drawn, setDrawn] = useState(DRAWN);
-  const rows = useMemo(() => (value ? (value.changes ? fromChanges(value.changes.changes, value.told, step.agent) : fromTold(value.told)) : []), [value, step.agent]);
+  const rows = useMemo(() => (value ? rowsOf(value, step.agent) : []), [value, step.agent]);
   const shown = rows.slice(0, drawn);
   const by = useMemo(() => new Map(shown.map((row) => [row.path, row])), [rows, drawn]);
   if (!value) return problem ? <ProblemBox problem={problem} retry={retry} /> : <p class="muted pad">Reading the files…</p>;
@@ -56,18 +56,11 @@ export function FilesView(props: Props): JSX.Element {
   }
   return (
     <div class="files scroll" tabIndex={0}>
-      {changes?.complete === false && (
-        <p class="incomplete" role="note">
-          <span class="sign r-warn" aria-hidden="true">
-            !
-          </span>
-          <span>Not complete: {changes.missed ?? "some changes were missed"}. Other files may have changed as well.</span>
-        </p>
-      )}
+      {changes && <Notes changes={changes} live={!isEnded(attempt.state)} />}
       {rows.length > 0 && (
         <section>
           <p class="secondary num diffs-sum">
-            {changes ? causeWords(changes.changes) : `${plural(rows.length, "file")}, as the agent told`} <Sums {...sumChanges(rows as unknown as Change[])} />
+            {changes && changes.changes.length > 0 ? causeWords(rows) : `${plural(rows.length, "file")}, as the agent told`} <Sums {...sumChanges(rows)} />
           </p>
           <FolderView {...props} folder={folders(shown.map((row) => row.path))} by={by} />
           {rows.length > drawn && (
@@ -91,6 +84,35 @@ export function FilesView(props: Props): JSX.Element {
       )}
     </div>
   );
+}
+
+/** Whether this is everything, and whether all of it is the work of this attempt. */
+function Notes({ changes, live }: { changes: Changes; live: boolean }): JSX.Element {
+  const notes: string[] = [];
+  if (!changes.complete && !live) notes.push(`Not complete: ${changes.missed ?? "some changes were missed"}. Other files may have changed as well.`);
+  if (changes.shared) notes.push("Another step worked in this workspace at the same time; some of these changes may be its own.");
+  return (
+    <>
+      {live && !changes.complete && <p class="muted diffs-sum">Noticed so far. All files are compared when the attempt ends.</p>}
+      {notes.map((text) => (
+        <p key={text} class="incomplete" role="note">
+          <span class="sign r-warn" aria-hidden="true">
+            !
+          </span>
+          <Text of={text} />
+        </p>
+      ))}
+    </>
+  );
+}
+
+/** The files that were compared; and as long as that is not everything, those that the agent told of. */
+function rowsOf({ changes, told }: Files, agent: boolean): Row[] {
+  if (!changes) return fromTold(told);
+  const found = fromChanges(changes.changes, told, agent);
+  if (changes.complete) return found;
+  const isFound = toldOf(changes.changes);
+  return found.concat(fromTold(told.filter((file) => !isFound(file.path.replace(/^\.\//, "")) && !found.some((row) => file.path.endsWith(`/${row.path}`)))));
 }
 
 function fromChanges(changes: Change[], told: FileDiff[], agent: boolean): Row[] {
@@ -136,7 +158,7 @@ function Directory({ folder, ...tree }: Tree & { folder: Folder }): JSX.Element 
         <bdi class="mono secondary">{visible(folder.name)}/</bdi>
         {!open && (
           <span class="muted num">
-            {plural(files.length, "file")} <Sums {...sumChanges(files.flatMap((path) => (tree.by.get(path) as unknown as Change) ?? []))} />
+            {plural(files.length, "file")} <Sums {...sumChanges(files.flatMap((path) => tree.by.get(path) ?? []))} />
           </span>
         )}
       </button>
@@ -171,12 +193,13 @@ function FileRow({ row, run, attempt }: Tree & { row: Row }): JSX.Element {
         <Sums added={row.added} removed={row.removed} />
       </span>
       {row.diff === false && row.size !== undefined && <span class="muted num">{bytes(row.size)}</span>}
-      {row.cause !== undefined && <span class="muted file-cause">{CAUSES[row.cause] ?? row.cause}</span>}
+      <span class="grow" />
       {row.untold && (
         <span class="tag" title="The agent reported no change of this file">
           not told
         </span>
       )}
+      {row.cause !== undefined && <span class="muted file-cause">{CAUSES[row.cause] ?? row.cause}</span>}
     </>
   );
   if (row.diff === false) {

@@ -92,7 +92,7 @@ function Left({ run, asks }: { run: Run; asks: boolean }): JSX.Element | null {
   const words = run.progress && progressWords(run.progress, now);
   if (words?.left === undefined) return null;
   return (
-    <span data-testid="left">
+    <span data-testid="left" title={words.basis}>
       {words.left}
       {words.basis !== undefined && <span class="muted left-basis">, {words.basis}</span>}
     </span>

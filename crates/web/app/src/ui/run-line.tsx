@@ -73,8 +73,11 @@ function Progress({ row, asks }: { row: RunRow; asks: boolean }): JSX.Element | 
     <>
       <Bar percent={(100 * progress.done) / Math.max(1, progress.total)} label={`progress of ${row.name}`} />
       <span class="num secondary" title={progressSentence(said)}>
-        {progress.done}/{progress.total}
-        {said.left !== undefined && ` · ${said.left}`}
+        <span class={said.left === undefined ? undefined : "run-steps"}>
+          {progress.done}/{progress.total}
+          {said.left !== undefined && " · "}
+        </span>
+        {said.left}
       </span>
     </>
   );

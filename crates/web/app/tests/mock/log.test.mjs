@@ -147,3 +147,27 @@ test("a log is downloaded, hidden and shown, and all steps are on one page", asy
   await until("steps beside lines", async () => (await page.$$(".ln-step")).length > 5);
   noComplaints(page);
 });
+
+test("the log of all steps is searched, linked to and left by the name of a step", async () => {
+  const page = await shared.open("#/runs/r3/unit-0/log");
+  await until("lines", async () => (await shownRows(page)).length > 5);
+  await page.keyboard.press("a");
+  await until("the address", () => page.url().endsWith("all=1"));
+  await until("the last line", async () => (await shownRows(page)).at(-1) === 999);
+  await page.keyboard.press("Control+f");
+  await page.keyboard.type("unit-403 ");
+  await page.keyboard.press("Enter");
+  await until("the match", async () => (await words(page, "hits")) === "1 of 1");
+  await page.click(".ln.current .ln-no");
+  await until("the line in the address", () => /all=1&line=\d+$/.test(page.url()));
+  const line = /line=(\d+)/.exec(page.url())[1];
+  await page.reload();
+  await until("the same line", async () => (await page.$eval(".ln.marked", (e) => e.dataset.n)) === String(line - 1));
+  assert.ok((await page.$$(".ln-step-name")).length > 0);
+  assert.match(await page.getAttribute('a:has-text("Text, without colours")', "href"), /runs\/r3\/log\/download\?format=text$/);
+  const name = await page.$eval(".ln-step-name", (e) => e.textContent);
+  await page.$eval(".ln-step-name", (e) => e.click());
+  await until("the step", () => page.url().endsWith(`#/runs/r3/${name}/log`));
+  assert.equal(await page.$(".ln-step-name"), null);
+  noComplaints(page);
+});

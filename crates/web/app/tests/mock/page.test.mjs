@@ -4,7 +4,7 @@ import { violations } from "../axe.mjs";
 import { drawn, noComplaints, settled, shownRows, until, useMock, words } from "../page.mjs";
 
 const shared = useMock();
-const PAGES = ["#/runs", "#/runs/r1", "#/runs/r2", "#/runs/r3", "#/runs/r3/unit-3/overview", "#/runs/r4", "#/runs/r5", "#/runs/r5/review/diffs", "#/runs/r5/review/files", "#/runs/r5/review/details", "#/runs/r6", "#/runs/r6/hostile/result", "#/tools", "#/agents", "#/metrics", "#/history"];
+const PAGES = ["#/runs", "#/runs/r1", "#/runs/r2", "#/runs/r3", "#/runs/r3/unit-3/overview", "#/runs/r3/unit-3/log?all=1", "#/runs/r4", "#/runs/r5", "#/runs/r5/review/diffs", "#/runs/r5/review/files", "#/runs/r5/review/details", "#/runs/r6", "#/runs/r6/hostile/result", "#/tools", "#/agents", "#/metrics", "#/history"];
 
 /** Goes through all pages in one tab, as a person does. */
 async function visit(context, look) {
@@ -133,5 +133,58 @@ test("a command is asked about first, and its outcome is shown", async () => {
 test("a missing run has a page of its own", async () => {
   const page = await shared.open("#/runs/r999", { expected: ["404"] });
   await page.waitForSelector("text=Run r999 is not here");
+  noComplaints(page);
+});
+
+test("the time that is left says what it is estimated from, and nothing while a person is waited for", async () => {
+  const page = await shared.open("#/runs/r3");
+  await until("the estimate", async () => (await words(page, "left")) === "~18m left, from 5 earlier runs");
+  await page.goto(`${shared.mock.url}#/runs/r5`);
+  await until("the wait", async () => (await page.textContent(".run-facts")).includes("waits for you"));
+  assert.equal(await page.$('[data-testid="left"]'), null);
+  await page.goto(`${shared.mock.url}#/runs`);
+  await until("rows", async () => (await page.$$(".run-line")).length > 10);
+  const told = (name) => page.$eval(`.run-line:has-text("${name}") .run-progress [title]`, (e) => e.title);
+  assert.equal(await told("nightly"), "20 of 60 steps · ~18m left, from 5 earlier runs");
+  assert.equal(await told("firehose"), "0 of 2 steps");
+  noComplaints(page);
+});
+
+test("files are shown with their cause, what the agent never told, and their diff on a click", async () => {
+  const page = await shared.open("#/runs/r5/review/files");
+  await until("the files", async () => (await page.$$(".file-row")).length > 40);
+  const text = await page.textContent(".files");
+  assert.match(text, /46 files: 2 by tools, 44 in other ways/);
+  assert.match(text, /Noticed so far/);
+  const row = (name) => page.$eval(`.file-row:has-text("${name}")`, (e) => e.innerText.replace(/\s+/g, " ").trim());
+  assert.match(await row("old_parser.rs"), /^D old_parser.rs deleted −212 not told not by a tool$/);
+  assert.match(await row("words.rs"), /^M words.rs modified \+2 −1 by a tool$/);
+  assert.match(await row("logo.png"), /48.2 kB/);
+  assert.equal(await page.$('button.file-row:has-text("logo.png")'), null, "a picture has no diff to open");
+  await page.click('button.file-row:has-text("words.rs")');
+  await until("the diff", async () => (await page.textContent(".files .diff")).includes("<b>3</b>"));
+  await page.click('button.file-row:has-text("tests/generated/")');
+  await until("a folded directory", async () => (await row("tests/generated/")).includes("40 files"));
+  await page.goto(`${shared.mock.url}#/runs/r3/unit-0/files`);
+  await page.waitForSelector("text=No file changed");
+  assert.deepEqual(page.complaints.filter((c) => !c.includes("404")), [], "a server that does not compare files is no error");
+});
+
+test("the palette finds every page, and nothing moves for those who want that", async () => {
+  const page = await shared.open("#/runs", { reducedMotion: "reduce" });
+  await until("rows", async () => (await page.$$(".run-line")).length > 10);
+  const moving = await page.evaluate(() => [...document.querySelectorAll("*")].filter((e) => parseFloat(getComputedStyle(e).transitionDuration) > 0 && getComputedStyle(e).transitionProperty !== "none").length);
+  assert.equal(moving, 0);
+  for (const [typed, title] of [["metrics", "Metrics"], ["history", "History"], ["tools", "Tools"], ["agents", "Agents"]]) {
+    await page.keyboard.press("Control+k");
+    await page.waitForSelector(".palette[open]");
+    await page.keyboard.type(typed);
+    await page.keyboard.press("Enter");
+    await until(title, async () => (await page.textContent("h1")) === title);
+  }
+  await page.keyboard.press("Control+k");
+  await page.waitForSelector(".palette[open]");
+  await page.keyboard.press("Escape");
+  await until("the focus is where it was", async () => (await page.$(".palette")) === null);
   noComplaints(page);
 });
