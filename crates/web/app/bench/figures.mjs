@@ -1,5 +1,3 @@
-import { chmodSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { start } from "../mock/server.mjs";
 import { until } from "../tests/page.mjs";
 
@@ -37,14 +35,6 @@ async function context({ browser, roboppi, token }) {
 
 async function paints(page) {
   return page.evaluate(() => ({ frames: globalThis.__frames, long: globalThis.__long }));
-}
-
-/** An agent that prints so many messages in a second, as long as it is told. */
-function steadyAgent(roboppi) {
-  writeFileSync(roboppi.file("bin/claude"), `#!${process.execPath}\nawait import(${JSON.stringify(fileURLToPath(new URL("agent.mjs", import.meta.url)))});\n`);
-  // A module for Node, whatever its name.
-  writeFileSync(roboppi.file("bin/package.json"), '{"type":"module"}');
-  chmodSync(roboppi.file("bin/claude"), 0o755);
 }
 
 export const FIGURES = {
@@ -146,9 +136,8 @@ export const FIGURES = {
 
   /** An agent that prints 1,000 messages a second, with and without a viewer. */
   agent: async (b) => {
-    steadyAgent(b.roboppi);
     const seconds = b.quick ? 5 : 60;
-    await unaffected(b, "1,000 events a second", () => b.roboppi.agent("steady", `print 1000 a second for ${seconds} s`), "activity");
+    await unaffected(b, "1,000 events a second", () => b.roboppi.steadyAgent(1000, seconds), "activity");
   },
 
   /** A command that prints 100,000 lines a second, with and without a viewer. */

@@ -11,6 +11,8 @@ export interface Action {
   title: string;
   hint?: string;
   key?: string;
+  /** Ends something: never the first that is offered. */
+  ends?: boolean;
   run: () => void;
 }
 

@@ -2,13 +2,18 @@ import type { JSX } from "preact";
 import type { Outcomes, Stats } from "../api/stats";
 import { count, duration, money, percent } from "../lib/format";
 import { perHour } from "../ui/cards";
+import { Empty } from "../ui/parts";
 import { StatsFrame } from "../ui/stats-page";
 import { outcomeColumns, StatsTable } from "../ui/stats-table";
 
 export function MetricsPage(): JSX.Element {
   return (
     <StatsFrame title="Metrics">
-      {(stats) => (
+      {(stats) => stats.runs.count === 0 ? (
+        <Empty title="No runs yet">
+          <p>Counts, times and cost of all runs appear here.</p>
+        </Empty>
+      ) : (
         <>
           <div class="metrics-groups">
             <Group name="Runs" of={stats.runs} />

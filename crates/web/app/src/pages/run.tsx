@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { useApp } from "../app";
+import { useApp, type Action } from "../app";
 import type { Step } from "../api/types";
 import { useKeys } from "../lib/keys";
 import type { Route, Tab } from "../lib/route";
@@ -118,7 +118,7 @@ function Loaded({ route, state }: { route: RunRoute; state: RunState }): JSX.Ele
       else app.go({ page: "runs", query: {} });
     },
   });
-  usePageActions(name, step, state.run.state, operator);
+  usePageActions(name, step, state.order, state.run.state, operator);
 
   return (
     <div class="run-page">
@@ -153,18 +153,19 @@ function Loaded({ route, state }: { route: RunRoute; state: RunState }): JSX.Ele
 }
 
 /** What the palette offers on this page. */
-function usePageActions(run: string, step: Step | undefined, runState: string, operator: boolean): void {
+function usePageActions(run: string, step: Step | undefined, order: string[], runState: string, operator: boolean): void {
   const app = useApp();
   useEffect(() => {
-    const actions = [];
-    if (operator && step && isAlive(step.state)) actions.push({ title: `Cancel step ${step.path}`, key: "x", run: () => askCommand(app, run, "cancel", step.path) });
-    if (operator && step && !isAlive(step.state) && !isEnded(step.state)) actions.push({ title: `Skip step ${step.path}`, key: "x", run: () => askCommand(app, run, "skip", step.path) });
+    const actions: Action[] = [];
+    if (operator && step && isAlive(step.state)) actions.push({ ends: true, title: `Cancel step ${step.path}`, key: "x", run: () => askCommand(app, run, "cancel", step.path) });
+    if (operator && step && !isAlive(step.state) && !isEnded(step.state)) actions.push({ ends: true, title: `Skip step ${step.path}`, key: "x", run: () => askCommand(app, run, "skip", step.path) });
     if (operator && step && isEnded(step.state) && step.state !== "succeeded") actions.push({ title: `Retry step ${step.path}`, key: "r", run: () => askCommand(app, run, "retry", step.path) });
     if (operator && !isEnded(runState)) {
-      actions.push({ title: `Cancel run ${run}`, key: "X", run: () => askCommand(app, run, "cancel") });
-      actions.push({ title: `Kill run ${run}`, run: () => askCommand(app, run, "kill") });
+      actions.push({ ends: true, title: `Cancel run ${run}`, key: "X", run: () => askCommand(app, run, "cancel") });
+      actions.push({ ends: true, title: `Kill run ${run}`, run: () => askCommand(app, run, "kill") });
     }
+    for (const path of order) actions.push({ title: path, hint: "step", run: () => app.go({ page: "run", run, step: path }) });
     app.actions.set(actions);
     return () => app.actions.set([]);
-  }, [run, step?.path, step?.state, runState, operator]);
+  }, [run, step?.path, step?.state, runState, operator, order]);
 }

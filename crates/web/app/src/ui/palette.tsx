@@ -20,7 +20,7 @@ export function Palette({ close, help }: { close: () => void; help: () => void }
   const found = all
     .map((action) => ({ action, score: fuzzy(query, `${action.title} ${action.hint ?? ""}`) }))
     .filter((entry) => entry.score !== undefined)
-    .sort((a, b) => (b.score ?? 0) - (a.score ?? 0))
+    .sort((a, b) => Number(a.action.ends ?? false) - Number(b.action.ends ?? false) || (b.score ?? 0) - (a.score ?? 0))
     .slice(0, MAX_SHOWN)
     .map((entry) => entry.action);
   const selected = Math.min(at, Math.max(0, found.length - 1));

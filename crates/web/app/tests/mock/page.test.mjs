@@ -182,8 +182,18 @@ test("the palette finds every page, and nothing moves for those who want that", 
     await page.keyboard.press("Enter");
     await until(title, async () => (await page.textContent("h1")) === title);
   }
+  await page.goto(`${shared.mock.url}#/runs/r3`);
+  await page.waitForSelector(".step-row");
   await page.keyboard.press("Control+k");
   await page.waitForSelector(".palette[open]");
+  await page.keyboard.type("integration-4");
+  await until("the step", async () => (await page.textContent("#palette-0")).startsWith("integration-4"));
+  await page.keyboard.press("Enter");
+  await until("its page", () => page.url().endsWith("#/runs/r3/integration-4"));
+  await page.keyboard.press("Control+k");
+  await page.waitForSelector(".palette[open]");
+  await page.keyboard.type("run r3");
+  assert.ok(!(await page.textContent("#palette-0")).startsWith("Kill"), "what ends something is not offered first");
   await page.keyboard.press("Escape");
   await until("the focus is where it was", async () => (await page.$(".palette")) === null);
   noComplaints(page);

@@ -76,6 +76,14 @@ export class Roboppi {
     return this.start(name, `  fix:\n    worker: CLAUDE_CODE\n    capabilities: [READ, EDIT, RUN_TESTS]\n    instructions: ${prompt}\n`);
   }
 
+  /** Starts a workflow with an agent that prints so many messages in a second, and returns its handle. */
+  steadyAgent(perSecond, seconds) {
+    const module = fileURLToPath(new URL("steady_agent.mjs", import.meta.url));
+    rmSync(this.file("bin/claude"));
+    writeFileSync(this.file("bin/claude"), `#!/bin/sh\nexec ${process.execPath} ${module} "$@"\n`, { mode: 0o755 });
+    return this.agent("steady", `print ${perSecond} a second for ${seconds} s`);
+  }
+
   /** Starts a workflow of shell scripts, `{ step: script }`, and returns its handle. */
   run(name, steps) {
     const indent = (script) => script.trim().split("\n").map((line) => `      ${line}`).join("\n");
