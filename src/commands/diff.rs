@@ -37,13 +37,13 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let attempts: Vec<&AttemptView> = match &args.step {
         Some(name) => {
             let (step, filter) = select::reference(&view, name, None)?;
-            let meant = step.attempts.iter().filter(|attempt| filter.matches(&attempt.of));
+            let mut meant = step.attempts.iter().filter(|attempt| filter.matches(&attempt.of));
             meant.next_back().into_iter().collect()
         }
         None => {
-            let last = view.steps().filter_map(|step| {
-                step.attempts.iter().rfind(|attempt| step.is_agent_in(&attempt.of))
-            });
+            let last = view
+                .steps()
+                .filter_map(|step| step.attempts.iter().rfind(|attempt| step.is_agent_in(&attempt.of)));
             last.collect()
         }
     };

@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 
 use crate::agents::{finding, flow, with_claude};
 use crate::env::{Invocation, TestEnv};
+use crate::processes::end_marked;
 
 /// An agent that edits `told.txt` by a tool, and runs `gen.sh` by another one.
 const WORK: &str = r#"
@@ -108,7 +108,10 @@ fn every_kind_of_change_is_found_with_its_cause() {
     let events = env.roboppi(["events", "-1", "--workers", "--json"]).output().code(0).text();
     let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let seen = |kind: &str, key: &str, path: &str| {
-        let is = |event: &&Value| event["event"]["type"] == kind && event["event"][key].as_str().is_some_and(|of| of.ends_with(path));
+        let is = |event: &&Value| {
+            event["event"]["type"] == kind
+                && event["event"][key].as_str().is_some_and(|of| of.ends_with(path))
+        };
         events.iter().filter(is).count()
     };
     for path in ["quiet.txt", "gone.txt", "there.txt"] {
@@ -138,13 +141,18 @@ fn pages_and_diffs_show_the_changes() {
 
     let file = env.work().join("run.tar.zst");
     let _ = env.roboppi(["export", "-1", "--output", file.to_str().unwrap()]).output().code(0);
-    let _ = env.roboppi(["import", file.to_str().unwrap()]).output().code(0);
-    assert_eq!(env.roboppi(["diff", "-1"]).output().code(0).text(), text, "an imported run has them too");
+    let elsewhere = |words: &[&str]| {
+        env.roboppi(words).env("XDG_STATE_HOME", env.path("elsewhere")).output().code(0).text()
+    };
+    let _ = elsewhere(&["import", file.to_str().unwrap()]);
+    assert_eq!(elsewhere(&["diff", "-1"]), text, "an imported run has them too");
 }
 
 #[test]
 fn ten_thousand_files_and_a_burst_of_changes_are_complete() {
-    let env = worked("for d in 1 2 3; do echo changed > many/$d/7; done\nmkdir more; cd more; seq 6000 | split -l 1 -a 4 - f\n");
+    let env = worked(
+        "for d in 1 2 3; do echo changed > many/$d/7; done\nmkdir more; cd more; seq 6000 | split -l 1 -a 4 - f\n",
+    );
     for dir in 0..10 {
         let dir = env.work().join(format!("many/{dir}"));
         fs::create_dir_all(&dir).unwrap();
@@ -157,7 +165,11 @@ fn ten_thousand_files_and_a_burst_of_changes_are_complete() {
     assert_eq!(changes["complete"], true, "{}", changes["missed"]);
     let words = words(&changes);
     assert_eq!(words.len(), 6_004, "{:?}", &words[..10]);
-    assert!(["many/1/7 modified other".to_owned(), "told.txt modified tool".into()].iter().all(|word| words.contains(word)));
+    assert!(
+        ["many/1/7 modified other".to_owned(), "told.txt modified tool".into()]
+            .iter()
+            .all(|word| words.contains(word))
+    );
     assert_eq!(diff_of(&changes, "many/2/7"), "--- a/many/2/7\n+++ b/many/2/7\n@@ -1 +1 @@\n-7\n+changed\n");
     let lines = env.the_run().dir.join("steps/fix/i1-a1.events.jsonl");
     let lines = fs::read_to_string(lines).unwrap().lines().count();
@@ -179,9 +191,12 @@ fn a_change_of_two_agents_at_once_is_ascribed_to_neither() {
     env.write("b.sh", &script("b", "a"));
     env.write("both.txt", "");
     let step = |name: &str| {
-        format!("  {name}:\n    worker: CLAUDE_CODE\n    capabilities: [EDIT]\n    instructions: follows-script {name}.sh\n")
+        format!(
+            "  {name}:\n    worker: CLAUDE_CODE\n    capabilities: [READ]\n    instructions: follows-script {name}.sh\n"
+        )
     };
-    let text = format!("name: two\nversion: \"1\"\ntimeout: 5m\nconcurrency: 2\nsteps:\n{}{}", step("a"), step("b"));
+    let text =
+        format!("name: two\nversion: \"1\"\ntimeout: 5m\nconcurrency: 2\nsteps:\n{}{}", step("a"), step("b"));
     env.write("flow.yaml", &text);
     let _ = finding(&env, env.roboppi(["workflow", "run", "flow.yaml", "--no-tui"])).output().code(0);
     for (own, other) in [("a", "b"), ("b", "a")] {
@@ -208,15 +223,18 @@ fn a_killed_run_does_not_claim_to_know_all_changes() {
     env.wait_for("the change while the agent works", events);
     let live = json_of(&env, "fix");
     assert_eq!(live["missed"], "the attempt is not over; files are compared at its end");
-    running.signal(Signal::SIGKILL);
+    end_marked(env.mark());
     let _ = running.wait_somehow();
     env.wait_until_nothing_is_left();
     let changes = json_of(&env, "fix");
     assert_eq!(changes["complete"], false);
-    assert_eq!(changes["missed"], "roboppi ended before the files were compared");
+    // Whether the supervisor saw the end of the core is a matter of order.
+    let missed = changes["missed"].as_str().unwrap();
+    let known = ["roboppi ended before the files were compared", "no comparison of files is recorded"];
+    assert!(known.iter().any(|words| missed.starts_with(words)), "{missed}");
     assert_eq!(words(&changes), ["early.txt added other"]);
     let page = env.roboppi(["show"]).output().code(0).text();
-    assert!(page.contains("changes not complete"), "{page}");
+    assert!(!page.contains("of the workspace changed"), "{page}");
 }
 
 #[test]
@@ -228,7 +246,9 @@ fn it_can_be_turned_off_and_on() {
     assert!(changes["missed"].as_str().unwrap().contains("it is off for the step"), "{changes}");
 
     let step = |name: &str, line: &str| {
-        format!("  {name}:\n    worker: CUSTOM\n    capabilities: [RUN_COMMANDS]\n    instructions: echo y > {name}\n{line}")
+        format!(
+            "  {name}:\n    worker: CUSTOM\n    capabilities: [RUN_COMMANDS]\n    instructions: echo y > {name}\n{line}"
+        )
     };
     let steps = step("off", "") + &step("on", "    depends_on: [off]\n    file_changes: true\n");
     env.write("flow.yaml", &format!("name: own\nversion: \"1\"\ntimeout: 5m\nsteps:\n{steps}"));

@@ -157,7 +157,7 @@ fn worker_events() -> Vec<WorkerEvent> {
                 .with_phase(Some("lint".into()))
                 .with_basis(Some("6 of 12 files".into())),
         ),
-        WorkerEvent::Patch(Patch::new("src/a.c", "@@ -1 +1 @@\n-a\n+b")),
+        WorkerEvent::Patch(Patch::new("src/a.c", "@@ -1 +1 @@\n-a\n+b").with_seen(true)),
         WorkerEvent::Text(
             AgentText::new("I will look at the tests.")
                 .with_id(Some("part-1".into()))
@@ -201,7 +201,12 @@ fn worker_events() -> Vec<WorkerEvent> {
                 .with_blob(Some("9f86d081".into()))
                 .with_duration_ms(Some(12_300)),
         ),
-        WorkerEvent::FileChanged { path: "src/a.c".into(), action: ChangeKind::Modified, by: call(), seen: true },
+        WorkerEvent::FileChanged {
+            path: "src/a.c".into(),
+            action: ChangeKind::Modified,
+            by: call(),
+            seen: true,
+        },
         WorkerEvent::WorkspaceChanges(
             WorkspaceChanges::default()
                 .with_missed(Some("the workspace has more than 50000 files".into()))
@@ -359,7 +364,7 @@ pub(crate) fn kinds() -> BTreeSet<&'static str> {
         | Message::Heartbeat(_)
         | Message::HeartbeatAck(_)
         | Message::Error(_)
-        | Message::Unknown { .. } => 20,
+        | Message::Unknown { .. } => 19,
     };
     let samples = samples();
     let kinds: BTreeSet<String> = samples.iter().map(|message| message.kind().to_owned()).collect();
@@ -410,7 +415,7 @@ fn count_of_events(event: &WorkerEvent, core_event: &CoreEvent) -> [(&'static st
         | WorkerEvent::LogGrew(_)
         | WorkerEvent::Resources(_)
         | WorkerEvent::Gap(_)
-        | WorkerEvent::Unknown { .. } => 19,
+        | WorkerEvent::Unknown { .. } => 20,
     };
     let of_cores = match core_event {
         CoreEvent::WorkerStarted { .. }

@@ -30,7 +30,8 @@ fn measure(measurement: &mut Measurement<'_>) {
         let _ = fs::write(dir.join(number.to_string()), &content);
     }
     let flow = |name: &str, more: &str| place.flow(name, "", &step("change", "echo x >> files/0/0", more));
-    let (with, without) = (flow("with", "    file_changes: true\n"), flow("without", "    file_changes: false\n"));
+    let (with, without) =
+        (flow("with", "    file_changes: true\n"), flow("without", "    file_changes: false\n"));
     let rounds = measurement.rounds(7);
     let pair = in_turn(rounds, || timed(&mut place.run(&with, &[])), || timed(&mut place.run(&without, &[])));
     measurement.put_pair(&OURS, &WITHOUT, &RATIO, &pair);

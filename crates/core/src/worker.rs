@@ -17,6 +17,7 @@ mod repetition;
 mod reports;
 mod room;
 mod sampler;
+mod seen_files;
 mod state;
 mod usage;
 mod warning;
@@ -110,7 +111,8 @@ impl WorkerOptions {
     ) -> Self {
         let ours = task.roboppi.clone().unwrap_or_default();
         let file_changes = ours.file_changes.unwrap_or_default();
-        let JobOptions { record, stdio, timeout_ms, idle_ms, grace_ms, drain_ms, environment, exact, .. } = ours;
+        let JobOptions { record, stdio, timeout_ms, idle_ms, grace_ms, drain_ms, environment, exact, .. } =
+            ours;
         let record_dir = exact.and_then(|exact| exact.record_dir);
         let idle_of_kind = described.and_then(|described| described.idle_limit(settings.idle));
         let idle = idle_ms.map_or(idle_of_kind, |idle| (idle > 0).then_some(Duration::from_millis(idle)));

@@ -117,7 +117,10 @@ impl WorkerEvent {
     /// Whether a worker that does this does not wait any more. What sub-agents do does not end a wait for the background.
     #[must_use]
     pub fn ends_wait(&self, waiting: &Waiting) -> bool {
-        if matches!(self, Self::Resources(_) | Self::WorkspaceChanges(_) | Self::FileChanged { seen: true, .. }) {
+        if matches!(
+            self,
+            Self::Resources(_) | Self::WorkspaceChanges(_) | Self::FileChanged { seen: true, .. }
+        ) {
             return false;
         }
         if waiting.cause != Some(WaitCause::Background) {

@@ -48,9 +48,10 @@ pub use escalation::{
     Escalation, EscalationAction, EscalationDetails, EscalationEvent, EscalationScope, EscalationSeverity,
 };
 pub use event::{
-    AgentDelta, AgentText, CUT_MARK, ChangeCause, ChangeKind, Gap, LOGS_TRUNCATED, LONGEST_TEXT_OF_PROTOCOL_1, LogGrew,
-    OutputStream, Patch, PlanItem, PlanStatus, Progress, RemarkLevel, SessionInfo, SubAgent, SubAgentStatus,
-    ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent, WorkerOutput, WorkspaceChange, WorkspaceChanges,
+    AgentDelta, AgentText, CUT_MARK, ChangeCause, ChangeKind, Gap, LOGS_TRUNCATED,
+    LONGEST_TEXT_OF_PROTOCOL_1, LogGrew, OutputStream, Patch, PlanItem, PlanStatus, Progress, RemarkLevel,
+    SessionInfo, SubAgent, SubAgentStatus, ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent,
+    WorkerOutput, WorkspaceChange, WorkspaceChanges,
 };
 pub use exact::{CAPABILITY_EXACT, ExactValues, HexBytes};
 pub use exit::ExitKind;

@@ -63,7 +63,8 @@ impl FreeText for WorkerEvent {
             }
             Self::FileChanged { path, action: _, by: _, seen: _ } => visit(path),
             Self::WorkspaceChanges(found) => {
-                let WorkspaceChanges { complete: _, missed, changes: _, shared: _, list: _, diffs: _ } = found;
+                let WorkspaceChanges { complete: _, missed, changes: _, shared: _, list: _, diffs: _ } =
+                    found;
                 missed.iter_mut().for_each(visit);
             }
             Self::LogGrew(_) | Self::Usage(_) | Self::Resources(_) | Self::Gap(_) => {}

@@ -71,7 +71,9 @@ pub fn diffs(all: &[NamedChanges], colour: bool) -> String {
             for (number, content) in diff.lines().enumerate() {
                 let shown = line(content.as_bytes(), false);
                 let ink = match content.as_bytes().first() {
-                    _ if number < 2 && (content.starts_with("--- ") || content.starts_with("+++ ")) => Ink::Strong,
+                    _ if number < 2 && (content.starts_with("--- ") || content.starts_with("+++ ")) => {
+                        Ink::Strong
+                    }
                     Some(b'+') => Ink::Good,
                     Some(b'-') => Ink::Bad,
                     Some(b'@') => Ink::Faint,

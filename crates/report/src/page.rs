@@ -358,11 +358,13 @@ impl Page<'_> {
         let Some(found) = &attempt.activity.workspace else {
             let is_open = !matches!(attempt.status, AttemptStatus::Finished { .. });
             let is_lost = is_open && self.liveness == Liveness::Lost;
-            return is_lost.then(|| "changes not complete: roboppi ended before the files were compared".to_owned());
+            return is_lost
+                .then(|| "changes not complete: roboppi ended before the files were compared".to_owned());
         };
         let many = if found.changes == 1 { "1 file".to_owned() } else { format!("{} files", found.changes) };
         let shared = if found.shared { "; another step had the same files" } else { "" };
-        let missed = found.missed.as_ref().map_or_else(String::new, |missed| format!("; not complete: {missed}"));
+        let missed =
+            found.missed.as_ref().map_or_else(String::new, |missed| format!("; not complete: {missed}"));
         Some(format!("{many} of the workspace changed{shared}{missed}"))
     }
 

@@ -38,12 +38,20 @@ impl Baseline {
     ) -> std::io::Result<Self> {
         let root = Root::open(path)?;
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
-        let skipped: BTreeSet<Name> =
-            skip.iter().filter_map(|skip| Some(skip.strip_prefix(path).ok()?.as_os_str().as_bytes().into())).collect();
+        let skipped: BTreeSet<Name> = skip
+            .iter()
+            .filter_map(|skip| Some(skip.strip_prefix(path).ok()?.as_os_str().as_bytes().into()))
+            .collect();
         let mut ignored = Ignored::new(&root, skipped);
         let bounds = Bounds { limits, until: None, is_dropped };
         let scan = scan(&root, &mut ignored, b"", bounds, &mut |name, dir| watches.add(name, dir));
-        Ok(Self { root, scan, contents: Contents::default(), ignored, begun: begun.try_into().unwrap_or(i128::MAX) })
+        Ok(Self {
+            root,
+            scan,
+            contents: Contents::default(),
+            ignored,
+            begun: begun.try_into().unwrap_or(i128::MAX),
+        })
     }
 
     /// Keeps the content of files until `go_on` says no.
@@ -57,7 +65,8 @@ impl Baseline {
                 return;
             }
             // What has changed since is not the content of the baseline.
-            if let Some((content, _)) = self.root.read(name, limits.file_bytes).filter(|(_, now)| now == stat) {
+            if let Some((content, _)) = self.root.read(name, limits.file_bytes).filter(|(_, now)| now == stat)
+            {
                 self.contents.keep(name, &content, limits);
             }
         }

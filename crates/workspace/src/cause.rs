@@ -19,9 +19,9 @@ const CALLS: usize = 4_096;
 /// Paths of one call.
 const PATHS: usize = 64;
 
-/// What an agent told of the files that it changes, with times in milliseconds of UTC.
+/// What an agent reported of the files that it changes, with times in milliseconds of UTC.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct Reported {
     spans: VecDeque<Span>,
     /// Paths whose change was reported, as they were reported last.
     changed: BTreeSet<PathBuf>,
@@ -40,7 +40,7 @@ struct Span {
     ended: Option<u64>,
 }
 
-impl Told {
+impl Reported {
     /// A tool call begins that names these paths.
     pub fn call(&mut self, id: &str, paths: Vec<PathBuf>, now: u64) {
         let paths: Vec<_> = paths.into_iter().take(PATHS).collect();
@@ -115,9 +115,9 @@ impl Told {
 }
 
 /// The cause of a change that happened at these times, none of which may be left unexplained.
-pub(crate) fn cause(own: &Told, others: &[&Told], path: &Path, times: &[u64]) -> Cause {
+pub(crate) fn cause(own: &Reported, others: &[&Reported], path: &Path, times: &[u64]) -> Cause {
     let is_own = !times.is_empty() && times.iter().all(|at| own.names(path, *at));
-    let is_shared = || times.iter().any(|at| others.iter().any(|told| told.names(path, *at)));
+    let is_shared = || times.iter().any(|at| others.iter().any(|reported| reported.names(path, *at)));
     if is_own && !is_shared() { Cause::Tool } else { Cause::Other }
 }
 
@@ -125,16 +125,16 @@ pub(crate) fn cause(own: &Told, others: &[&Told], path: &Path, times: &[u64]) ->
 mod tests {
     use super::*;
 
-    fn told(id: &str, path: &str, from: u64, to: u64) -> Told {
-        let mut told = Told::default();
-        told.call(id, vec![path.into()], from);
-        told.result(id, to);
-        told
+    fn reported(id: &str, path: &str, from: u64, to: u64) -> Reported {
+        let mut reported = Reported::default();
+        reported.call(id, vec![path.into()], from);
+        reported.result(id, to);
+        reported
     }
 
     #[test]
     fn every_time_of_a_change_must_be_within_a_call_that_names_it() {
-        let own = told("t1", "/w/a", 10_000, 11_000);
+        let own = reported("t1", "/w/a", 10_000, 11_000);
         let of = |path: &str, times: &[u64]| cause(&own, &[], Path::new(path), times);
         assert_eq!(of("/w/a", &[10_500]), Cause::Tool);
         assert_eq!(of("/w/a", &[9_100, 11_900]), Cause::Tool, "a little around it");
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_two_agents_name_at_the_same_time_is_of_neither() {
-        let (own, other) = (told("t1", "/w/a", 10_000, 20_000), told("t1", "/w/a", 12_000, 13_000));
+        let (own, other) = (reported("t1", "/w/a", 10_000, 20_000), reported("t1", "/w/a", 12_000, 13_000));
         let path = Path::new("/w/a");
         assert_eq!(cause(&own, &[&other], path, &[12_500]), Cause::Other);
         assert_eq!(cause(&own, &[&other], path, &[18_000]), Cause::Tool, "the other one had ended");
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_report_without_a_call_counts_and_old_calls_are_forgotten() {
-        let mut own = Told::default();
+        let mut own = Reported::default();
         own.changed("/w/a".into(), 5_000);
         assert!(own.has_changed(Path::new("/w/a")) && own.names(Path::new("/w/a"), 5_500));
         own.call("open", vec!["/w/open".into()], 6_000);

@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn a_file_in_a_directory_that_was_not_read_may_have_been_there() {
         let before = scan(&["", "a"], &["b"]);
-        for (name, known) in [("x", true), ("a/x", true), ("a/new/x", true), ("b/x", false), ("b/new/x", false)] {
+        for (name, known) in
+            [("x", true), ("a/x", true), ("a/new/x", true), ("b/x", false), ("b/new/x", false)]
+        {
             assert_eq!(knows(&before, name.as_bytes()), known, "{name}");
         }
         assert!(!knows(&scan(&[], &[""]), b"x"));

@@ -37,7 +37,8 @@ pub(crate) fn diff(name: &[u8], old: Option<&[u8]>, new: Option<&[u8]>, most: us
         Some(_) => format!("{letter}/{name}"),
         None => "/dev/null".to_owned(),
     };
-    let text = diff.unified_diff().context_radius(CONTEXT).header(&side('a', old), &side('b', new)).to_string();
+    let text =
+        diff.unified_diff().context_radius(CONTEXT).header(&side('a', old), &side('b', new)).to_string();
     Some(Diff { added, removed, text: (text.len() <= most && !text.is_empty()).then_some(text) })
 }
 
@@ -68,7 +69,12 @@ mod tests {
         let diff = diff(b"a/b\n.txt", Some(b"1\n2\n3\n"), Some(b"1\ntwo\n3\nfour"), 1000).unwrap();
         assert_eq!((diff.added, diff.removed), (2, 1));
         let text = diff.text.unwrap();
-        assert!(text.starts_with("--- a/a/b\\n.txt\n+++ b/a/b\\n.txt\n@@ -1,3 +1,4 @@\n 1\n-2\n+two\n 3\n+four\n"), "{text}");
+        assert!(
+            text.starts_with(
+                "--- a/a/b\\n.txt\n+++ b/a/b\\n.txt\n@@ -1,3 +1,4 @@\n 1\n-2\n+two\n 3\n+four\n"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

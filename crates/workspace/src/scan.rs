@@ -1,7 +1,7 @@
 //! Reading which files there are.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::os::fd::{BorrowedFd, AsFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use rustix::fs::{Dir, FileType};
@@ -87,7 +87,9 @@ fn read_dir(
 ) -> Result<Vec<Name>, Trouble> {
     let dir = root.dir(name).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound if !name.is_empty() => Trouble::Gone,
-        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::CrossesDevices if !name.is_empty() => Trouble::Gone,
+        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::CrossesDevices if !name.is_empty() => {
+            Trouble::Gone
+        }
         // The kind of ELOOP, which a link in place of a directory gives, has no stable name.
         _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => Trouble::Gone,
         _ => Trouble::Unreadable,

@@ -19,7 +19,7 @@ pub struct FileChange {
     pub path: String,
     /// What happened to it in the end.
     pub kind: ChangeKind,
-    /// Why, as far as the agent told.
+    /// Why, as far as the agent reported.
     pub cause: Cause,
     /// Whether the agent reported this change itself.
     pub reported: bool,
@@ -107,7 +107,8 @@ pub(crate) fn confirmed(
         }
         if before.executable != after.executable {
             let bits = |executable| if executable { "100755" } else { "100644" };
-            mode = Some(format!("old mode {}\nnew mode {}\n", bits(before.executable), bits(after.executable)));
+            mode =
+                Some(format!("old mode {}\nnew mode {}\n", bits(before.executable), bits(after.executable)));
         }
     }
     let is_known = before.is_some() == old.is_some() && after.is_some() == new.is_some();

@@ -13,7 +13,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::Limits;
 use crate::baseline::Baseline;
-use crate::cause::{Cause, Told, cause};
+use crate::cause::{Cause, Reported, cause};
 use crate::compare::{ChangeKind, Difference, differences, knows};
 use crate::missed::Missed;
 use crate::notices::{Due, Notices};
@@ -21,7 +21,7 @@ use crate::scan::{Bounds, scan};
 use crate::stat::Name;
 use crate::sweep::{Report, absolute, confirmed, sweep};
 use crate::watches::Watches;
-use crate::workspaces::{Shared, Workspaces};
+use crate::workspaces::{Overlap, Workspaces};
 
 /// Bytes of the stack of the thread.
 const STACK: usize = 1024 * 1024;
@@ -64,7 +64,7 @@ pub struct LiveChange {
 /// Watches a directory until it is dropped.
 #[derive(Debug)]
 pub struct Watcher {
-    shared: Arc<Shared>,
+    shared: Arc<Overlap>,
     control: Arc<Control>,
     root: PathBuf,
 }
@@ -78,14 +78,14 @@ struct Control {
 }
 
 impl Watcher {
-    /// Starts to watch. `tell` is called on the thread of the watcher, which waits for it; `false` ends the watcher.
+    /// Starts to watch. `notify` is called on the thread of the watcher, which waits for it; `false` ends the watcher.
     ///
     /// # Errors
     /// When the system has no room for the thread.
     pub fn start(
         settings: Settings,
         workspaces: &Workspaces,
-        tell: impl FnMut(News) -> bool + Send + 'static,
+        notify: impl FnMut(News) -> bool + Send + 'static,
     ) -> io::Result<Self> {
         let shared = workspaces.enter(&settings.root);
         let control = Arc::new(Control {
@@ -95,8 +95,12 @@ impl Watcher {
             finish: Mutex::new(None),
         });
         let root = settings.root.clone();
-        let mut thread =
-            Watching { settings, shared: Arc::clone(&shared), control: Arc::clone(&control), tell: Box::new(tell) };
+        let mut thread = Watching {
+            settings,
+            shared: Arc::clone(&shared),
+            control: Arc::clone(&control),
+            notify: Box::new(notify),
+        };
         thread::Builder::new().name("workspace".to_owned()).stack_size(STACK).spawn(move || thread.run())?;
         Ok(Self { shared, control, root })
     }
@@ -108,8 +112,8 @@ impl Watcher {
     }
 
     /// Passes on what the agent tells. Paths are absolute.
-    pub fn told<T>(&self, tell: impl FnOnce(&mut Told) -> T) -> T {
-        self.shared.told(tell)
+    pub fn reported<T>(&self, notify: impl FnOnce(&mut Reported) -> T) -> T {
+        self.shared.reported(notify)
     }
 
     /// The worker starts now.
@@ -148,9 +152,9 @@ impl Control {
 
 struct Watching {
     settings: Settings,
-    shared: Arc<Shared>,
+    shared: Arc<Overlap>,
     control: Arc<Control>,
-    tell: Box<dyn FnMut(News) -> bool + Send>,
+    notify: Box<dyn FnMut(News) -> bool + Send>,
 }
 
 impl Watching {
@@ -178,7 +182,7 @@ impl Watching {
             if due != Due::default() {
                 let changed = live.look(&mut baseline, due, &limits, &is_dropped, &mut watches);
                 let changed = self.unreported(changed);
-                if !changed.is_empty() && !(self.tell)(News::Changed(changed)) {
+                if !changed.is_empty() && !(self.notify)(News::Changed(changed)) {
                     return;
                 }
             }
@@ -188,12 +192,12 @@ impl Watching {
         drain(&mut watches, &mut notices);
         let until = Instant::now() + control.finish().unwrap_or_default().min(limits.sweep);
         let report = self.sweep(&mut baseline, until, missed, &notices);
-        (self.tell)(News::Swept(report));
+        (self.notify)(News::Swept(report));
     }
 
     /// Nothing can be compared. The worker starts all the same.
     fn without_baseline(&mut self, error: &io::Error) {
-        if !(self.tell)(News::Ready) {
+        if !(self.notify)(News::Ready) {
             return;
         }
         while self.control.finish().is_none() && !self.control.is_dropped() {
@@ -201,7 +205,7 @@ impl Watching {
         }
         let missed = Missed { root: Some(error.to_string()), ..Missed::default() };
         let report = Report { missed: missed.words(0), ..Report::default() };
-        (self.tell)(News::Swept(report));
+        (self.notify)(News::Swept(report));
     }
 
     fn keep_contents(
@@ -223,27 +227,29 @@ impl Watching {
             }
             if !ready && started.elapsed() >= limits.content_wait {
                 ready = true;
-                is_wanted = (self.tell)(News::Ready);
+                is_wanted = (self.notify)(News::Ready);
             }
             is_wanted && !self.control.is_dropped() && self.control.finish().is_none()
         });
         if !ready {
-            (self.tell)(News::Ready);
+            (self.notify)(News::Ready);
         }
     }
 
     /// Those of them that the agent has not reported.
     fn unreported(&self, found: Vec<(Name, ChangeKind)>) -> Vec<LiveChange> {
-        self.shared.told(|told| {
-            let unreported = |name: &Name| !told.has_changed(&absolute(&self.settings.root, name));
+        self.shared.reported(|reported| {
+            let unreported = |name: &Name| !reported.has_changed(&absolute(&self.settings.root, name));
             let found = found.into_iter().filter(|(name, _)| unreported(name));
-            found.map(|(name, kind)| LiveChange { path: String::from_utf8_lossy(&name).into_owned(), kind }).collect()
+            found
+                .map(|(name, kind)| LiveChange { path: String::from_utf8_lossy(&name).into_owned(), kind })
+                .collect()
         })
     }
 
     fn sweep(&self, baseline: &mut Baseline, until: Instant, missed: Missed, notices: &Notices) -> Report {
         let others = self.shared.others();
-        let has_too_many = Shared::has_too_many(&others);
+        let has_too_many = Overlap::has_too_many(&others);
         let limits = self.settings.limits;
         let mut of = |difference: &Difference| {
             let path = absolute(&self.settings.root, &difference.name);
@@ -251,12 +257,15 @@ impl Watching {
             let written = difference.after.map(|stat| stat.modified.div_euclid(1_000_000));
             times.extend(written.and_then(|written| u64::try_from(written).ok()).filter(|_| {
                 // A file that was moved here keeps the time of its last write.
-                difference.before.is_none_or(|before| Some(before.modified) != difference.after.map(|now| now.modified))
+                difference
+                    .before
+                    .is_none_or(|before| Some(before.modified) != difference.after.map(|now| now.modified))
             }));
-            let reported = self.shared.told(|told| told.has_changed(&path));
-            let mut found = self.shared.told(|own| cause(own, &[], &path, &times));
-            let is_of_others =
-                others.iter().any(|other| other.told(|told| times.iter().any(|at| told.names(&path, *at))));
+            let reported = self.shared.reported(|reported| reported.has_changed(&path));
+            let mut found = self.shared.reported(|own| cause(own, &[], &path, &times));
+            let is_of_others = others
+                .iter()
+                .any(|other| other.reported(|reported| times.iter().any(|at| reported.names(&path, *at))));
             if is_of_others || has_too_many {
                 found = Cause::Other;
             }
@@ -289,7 +298,9 @@ impl Live {
         let bounds = Bounds { limits, until: Some(Instant::now() + limits.sweep), is_dropped };
         let mut found = Vec::new();
         if due.rescan {
-            let now = scan(&baseline.root, &mut baseline.ignored, b"", bounds, &mut |name, dir| watches.add(name, dir));
+            let now = scan(&baseline.root, &mut baseline.ignored, b"", bounds, &mut |name, dir| {
+                watches.add(name, dir)
+            });
             found = differences(&baseline.scan, &now, |stat| baseline.is_racy(stat));
         }
         let mut files = due.files;

@@ -47,7 +47,7 @@ impl Watches {
         self.inotify.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes what the system has to tell now.
+    /// Takes what the system has to notify now.
     pub(crate) fn drain(&mut self, mut each: impl FnMut(Notice)) {
         loop {
             let Some(inotify) = &self.inotify else { return };

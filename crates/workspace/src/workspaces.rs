@@ -3,24 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::cause::Told;
+use crate::cause::Reported;
 
 /// Other agents that are remembered of one. With more of them no change is ascribed to a tool call.
 const OTHERS: usize = 64;
 
 /// The directories that are watched now.
 #[derive(Clone, Debug, Default)]
-pub struct Workspaces(Arc<Mutex<Vec<(PathBuf, Weak<Shared>)>>>);
+pub struct Workspaces(Arc<Mutex<Vec<(PathBuf, Weak<Overlap>)>>>);
 
 /// What the thread of a watcher and its owner have in common.
 #[derive(Debug, Default)]
-pub(crate) struct Shared {
-    pub(crate) told: Mutex<Told>,
+pub(crate) struct Overlap {
+    pub(crate) reported: Mutex<Reported>,
     /// Agents that were at work in the same files at some time.
-    others: Mutex<Vec<Arc<Shared>>>,
+    others: Mutex<Vec<Arc<Overlap>>>,
 }
 
-impl Shared {
+impl Overlap {
     pub(crate) fn others(&self) -> Vec<Arc<Self>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -30,8 +30,8 @@ impl Shared {
         others.len() >= OTHERS
     }
 
-    pub(crate) fn told<T>(&self, use_it: impl FnOnce(&mut Told) -> T) -> T {
-        use_it(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn reported<T>(&self, use_it: impl FnOnce(&mut Reported) -> T) -> T {
+        use_it(&mut self.reported.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn meet(&self, other: &Arc<Self>) {
@@ -43,12 +43,14 @@ impl Shared {
 }
 
 impl Workspaces {
-    /// Adds a directory. Those that contain it, or are within it, are told.
-    pub(crate) fn enter(&self, root: &Path) -> Arc<Shared> {
-        let own = Arc::new(Shared::default());
+    /// Adds a directory. Those that contain it, or are within it, are reported.
+    pub(crate) fn enter(&self, root: &Path) -> Arc<Overlap> {
+        let own = Arc::new(Overlap::default());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|(_, shared)| shared.strong_count() > 0);
-        for (other, shared) in all.iter().filter(|(other, _)| other.starts_with(root) || root.starts_with(other)) {
+        for (other, shared) in
+            all.iter().filter(|(other, _)| other.starts_with(root) || root.starts_with(other))
+        {
             let _ = other;
             if let Some(shared) = shared.upgrade() {
                 shared.meet(&own);

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
-use proptest::prelude::RngCore as _;
 use roboppi_workspace::{ChangeKind, Limits, News, Report, Settings, Watcher, Workspaces};
 
 /// What is waited for in vain.
@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn start(root: &Path, limits: Limits, workspaces: &Workspaces) -> (Watcher, Receiver<News>) {
     let (sender, news) = channel();
     let root = root.canonicalize().unwrap();
-    let settings = Settings { keep_in: vec![std::env::temp_dir()], skip: vec![root.join("own")], root, limits };
+    let settings =
+        Settings { keep_in: vec![std::env::temp_dir()], skip: vec![root.join("own")], root, limits };
     let watcher = Watcher::start(settings, workspaces, move |news| sender.send(news).is_ok()).unwrap();
     assert_eq!(news.recv_timeout(PATIENCE), Ok(News::Ready));
     watcher.begin();
@@ -85,7 +86,10 @@ impl Chaos {
             3 => fs::remove_file(&path),
             4 => fs::rename(&path, &other),
             5 => fs::remove_dir_all(path.parent().unwrap().join("d1")),
-            6 => fs::set_permissions(&path, fs::Permissions::from_mode(if self.below(2) == 0 { 0o755 } else { 0o644 })),
+            6 => fs::set_permissions(
+                &path,
+                fs::Permissions::from_mode(if self.below(2) == 0 { 0o755 } else { 0o644 }),
+            ),
             7 => symlink("/etc/passwd", &path),
             _ => fs::rename(path.parent().unwrap(), other.with_extension("dir")),
         };
@@ -127,7 +131,8 @@ fn a_report_equals_a_recount() {
         }
         let new = after.keys().filter(|name| !before.contains_key(*name));
         expected.extend(new.map(|name| (name.clone(), ChangeKind::Added)));
-        let found: BTreeMap<_, _> = report.changes.iter().map(|change| (change.path.clone(), change.kind)).collect();
+        let found: BTreeMap<_, _> =
+            report.changes.iter().map(|change| (change.path.clone(), change.kind)).collect();
         assert_eq!(found, expected, "seed {seed}");
         let has_no_diff = |change: &&roboppi_workspace::FileChange| change.added.is_none();
         assert_eq!(report.changes.iter().find(has_no_diff), None, "seed {seed}");
@@ -145,12 +150,19 @@ fn limits_are_stated_and_never_invent_a_change() {
     let limits = Limits { files: 20, ..Limits::default() };
     let (watcher, news) = start(dir.path(), limits, &Workspaces::default());
     let found = report(&watcher, &news);
-    assert_eq!((found.changes.len(), found.missed.as_deref()), (0, Some("the workspace has more than 20 files")));
+    assert_eq!(
+        (found.changes.len(), found.missed.as_deref()),
+        (0, Some("the workspace has more than 20 files"))
+    );
 
     let limits = Limits { changes: 3, diffs_bytes: 60, file_bytes: 100, ..Limits::default() };
     let (watcher, news) = start(dir.path(), limits, &Workspaces::default());
     for number in 0..10 {
-        fs::write(dir.path().join(format!("n{number}")), if number == 0 { "y".repeat(200) } else { "y\n".into() }).unwrap();
+        fs::write(
+            dir.path().join(format!("n{number}")),
+            if number == 0 { "y".repeat(200) } else { "y\n".into() },
+        )
+        .unwrap();
     }
     let found = report(&watcher, &news);
     assert_eq!(found.missed.as_deref(), Some("7 changes are over the limit of a report"));
@@ -169,9 +181,19 @@ fn what_is_ignored_or_of_roboppi_is_left_aside() {
     fs::write(at("a/.gitignore"), "!keep.log\nb/\n").unwrap();
     fs::write(at(".git/info/exclude"), "excluded\n").unwrap();
     let (watcher, news) = start(dir.path(), Limits::default(), &Workspaces::default());
-    for name in
-        ["own/x", "a/b/x", ".git/x", "target/x", "x.log", "a/x.log", "a/keep.log", "top", "a/top", "excluded", "plain"]
-    {
+    for name in [
+        "own/x",
+        "a/b/x",
+        ".git/x",
+        "target/x",
+        "x.log",
+        "a/x.log",
+        "a/keep.log",
+        "top",
+        "a/top",
+        "excluded",
+        "plain",
+    ] {
         fs::write(at(name), "x").unwrap();
     }
     let found: Vec<_> = report(&watcher, &news).changes.into_iter().map(|change| change.path).collect();
@@ -184,10 +206,12 @@ fn a_change_is_announced_while_the_worker_runs() {
     let (watcher, news) = start(dir.path(), Limits::default(), &Workspaces::default());
     fs::create_dir_all(dir.path().join("new/deep")).unwrap();
     fs::write(dir.path().join("new/deep/file"), "x").unwrap();
-    let News::Changed(changes) = news.recv_timeout(PATIENCE).expect("a notification") else { panic!("no change") };
+    let News::Changed(changes) = news.recv_timeout(PATIENCE).expect("a notification") else {
+        panic!("no change")
+    };
     assert_eq!((changes.len(), changes[0].path.as_str()), (1, "new/deep/file"));
-    watcher.told(|told| told.changed(dir.path().canonicalize().unwrap().join("told"), 0));
-    fs::write(dir.path().join("told"), "x").unwrap();
+    watcher.reported(|reported| reported.changed(dir.path().canonicalize().unwrap().join("reported"), 0));
+    fs::write(dir.path().join("reported"), "x").unwrap();
     let found = report(&watcher, &news);
     let reported: Vec<_> = found.changes.iter().map(|change| change.reported).collect();
     assert_eq!(reported, [false, true]);

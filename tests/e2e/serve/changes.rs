@@ -16,13 +16,17 @@ fn changes_and_their_diffs_are_served() {
     let changes = format!("/api/v1/runs/r1/attempts/{attempt}/changes");
     let found = served.own("GET", &changes, "").json();
     assert_eq!((&found["complete"], &found["missed"]), (&json!(true), &json!(null)), "{found}");
-    let quiet = &found["changes"].as_array().unwrap().iter().find(|change| change["path"] == "quiet.txt").unwrap();
+    let quiet =
+        &found["changes"].as_array().unwrap().iter().find(|change| change["path"] == "quiet.txt").unwrap();
     assert_eq!(
         **quiet,
         json!({"path": "quiet.txt", "kind": "modified", "cause": "other", "added": 1, "removed": 0, "bytes": 8, "diff": true})
     );
     let diff = served.own("GET", &format!("{changes}/diff?path=quiet.txt"), "");
-    assert_eq!((diff.status, diff.text().as_str()), (200, "--- a/quiet.txt\n+++ b/quiet.txt\n@@ -1 +1,2 @@\n one\n+two\n"));
+    assert_eq!(
+        (diff.status, diff.text().as_str()),
+        (200, "--- a/quiet.txt\n+++ b/quiet.txt\n@@ -1 +1,2 @@\n one\n+two\n")
+    );
     assert!(diff.header("content-type").unwrap().starts_with("text/plain"));
     for (path, status) in [
         ("/diff", 400),

@@ -1,6 +1,5 @@
 //! Changes of files in the workspace of a worker: from its [`Watcher`], which has a thread of its own, into events.
 
-use std::collections::BTreeSet;
 use std::env::temp_dir;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
@@ -8,7 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    ChangeCause, ChangeKind, Mono, Patch, ToolCall, WorkerEvent, WorkerTask, WorkspaceChange, WorkspaceChanges,
+    ChangeCause, ChangeKind, Mono, Patch, ToolCall, WorkerEvent, WorkerTask, WorkspaceChange,
+    WorkspaceChanges,
 };
 use roboppi_workspace as workspace;
 use roboppi_workspace::{Cause, Limits, News, Report, Settings, Watcher, Workspaces};
@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::seen_files::SeenFiles;
 use super::state::State;
 use super::{AbortOnDrop, WorkerOptions, WorkerShared};
 
@@ -44,23 +45,12 @@ pub(super) struct Files {
     limit: Duration,
 }
 
-/// What the state of a worker knows of its files.
-#[derive(Debug, Default)]
-pub(super) struct SeenFiles {
-    watcher: Option<Watcher>,
-    /// The directory as the worker is told.
-    given: PathBuf,
-    /// Files that are an event already.
-    announced: BTreeSet<String>,
-    /// What was found at the end.
-    pub(super) report: Option<Report>,
-}
-
 /// Directories of roboppi itself that may be in a workspace.
 pub(super) fn own_dirs(task: &WorkerTask, options: &WorkerOptions) -> Vec<PathBuf> {
     let context = task.env.get("ROBOPPI_CONTEXT_DIR").map(PathBuf::from);
     let record = record_dir(options);
-    let runs = record.as_deref().and_then(Path::parent).filter(|runs| runs.file_name() == Some(OsStr::new("runs")));
+    let runs =
+        record.as_deref().and_then(Path::parent).filter(|runs| runs.file_name() == Some(OsStr::new("runs")));
     let runs = runs.map(Path::to_owned);
     context.into_iter().chain(runs).chain(record).collect()
 }
@@ -86,11 +76,11 @@ impl Files {
         let (ready, is_ready) = oneshot::channel();
         let (news, received) = mpsc::channel(NEWS);
         let mut ready = Some(ready);
-        let tell = move |message| match message {
+        let notify = move |message| match message {
             News::Ready => ready.take().is_none_or(|ready| ready.send(()).is_ok()),
             message => news.blocking_send(message).is_ok(),
         };
-        let started = Watcher::start(Settings { root, skip, keep_in, limits }, workspaces, tell);
+        let started = Watcher::start(Settings { root, skip, keep_in, limits }, workspaces, notify);
         let watcher = match started {
             Ok(watcher) => watcher,
             Err(error) => {
@@ -155,19 +145,19 @@ async fn follow(shared: Rc<WorkerShared>, mut news: mpsc::Receiver<News>) -> Opt
 
 impl State {
     /// Lets the watcher know which files the agent says that it changes.
-    pub(super) fn tell_watcher(&self, event: &WorkerEvent) {
+    pub(super) fn report_to_watcher(&self, event: &WorkerEvent) {
         let Some(watcher) = &self.files.watcher else { return };
         let now = self.utc_ms();
         let path = |path: &str| absolute(watcher.root(), &self.files.given, path);
         match event {
             WorkerEvent::ToolCall(call) => {
                 let paths = named_paths(call).into_iter().filter_map(path).collect();
-                watcher.told(|told| told.call(&call.id, paths, now));
+                watcher.reported(|reported| reported.call(&call.id, paths, now));
             }
-            WorkerEvent::ToolResult(result) => watcher.told(|told| told.result(&result.id, now)),
+            WorkerEvent::ToolResult(result) => watcher.reported(|reported| reported.result(&result.id, now)),
             WorkerEvent::FileChanged { path: of, .. } | WorkerEvent::Patch(Patch { file_path: of, .. }) => {
                 if let Some(path) = path(of) {
-                    watcher.told(|told| told.changed(path, now));
+                    watcher.reported(|reported| reported.changed(path, now));
                 }
             }
             _ => {}
@@ -194,9 +184,11 @@ impl State {
             }
             if !change.reported {
                 self.file_seen(now, change.path.clone(), kind(change.kind));
-                if let Some(diff) = change.diff.as_ref().filter(|diff| {
-                    patches < PATCHES && patch_bytes + diff.len() <= PATCH_BYTES
-                }) {
+                if let Some(diff) = change
+                    .diff
+                    .as_ref()
+                    .filter(|diff| patches < PATCHES && patch_bytes + diff.len() <= PATCH_BYTES)
+                {
                     (patches, patch_bytes) = (patches + 1, patch_bytes + diff.len());
                     let patch = Patch::new(change.path.as_str(), diff.as_str()).with_seen(true);
                     self.found_event(now, WorkerEvent::Patch(patch));

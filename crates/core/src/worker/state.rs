@@ -17,11 +17,11 @@ use roboppi_record::shorten_result;
 use roboppi_worker_adapters::{SessionEffect, Translation, WorkerEnd};
 use tracing::{debug, info};
 
-use super::changes::SeenFiles;
 use super::idle::Sample;
 use super::machine::{Conclusion, Effect, Input, WorkerMachine};
 use super::record::Recorder;
 use super::reports::{self, Report};
+use super::seen_files::SeenFiles;
 use super::usage::{UsageReport, UsageSample};
 use super::warning::{HELD_BY_UNKNOWN, idle_words, room_words};
 use super::{WorkerHost, WorkerNotice, WorkerOptions, WorkerShared};

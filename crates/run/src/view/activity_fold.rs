@@ -177,7 +177,13 @@ impl Activity {
             change.patch = Some(seq);
             return;
         }
-        let change = FileChange { path: patch.file_path.clone(), action: None, by: None, patch: Some(seq), seen: patch.seen };
+        let change = FileChange {
+            path: patch.file_path.clone(),
+            action: None,
+            by: None,
+            patch: Some(seq),
+            seen: patch.seen,
+        };
         self.add(record, None, Act::File(change));
     }
 

@@ -68,7 +68,12 @@ fn at_work() -> TestRun {
     let path = "/home/me/app/src/parser.js".to_owned();
     say(
         0,
-        WorkerEvent::FileChanged { path: path.clone(), action: ChangeKind::Modified, by: Some("t2".into()), seen: false },
+        WorkerEvent::FileChanged {
+            path: path.clone(),
+            action: ChangeKind::Modified,
+            by: Some("t2".into()),
+            seen: false,
+        },
     );
     let diff = "--- a/src/parser.js\n+++ b/src/parser.js\n@@ -1,3 +1,3 @@\n const a = 1;\n-return tokens.slice(1);\n+return tokens;\n";
     say(0, WorkerEvent::Patch(Patch::new(path, diff)));

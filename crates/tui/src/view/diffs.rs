@@ -97,7 +97,9 @@ pub(super) fn latest(model: &Model) -> usize {
 /// Why there is no diff: of files that changed none was told, or no change was told at all.
 fn no_diff(attempt: &AttemptView) -> String {
     let paths: Vec<String> = attempt.activity.undiffed.iter().map(|path| sanitise::clean(path)).collect();
-    if paths.is_empty() && attempt.activity.workspace.as_ref().is_some_and(|found| found.complete && found.changes == 0) {
+    if paths.is_empty()
+        && attempt.activity.workspace.as_ref().is_some_and(|found| found.complete && found.changes == 0)
+    {
         return "No file of the workspace changed.".to_owned();
     }
     if paths.is_empty() {
@@ -174,7 +176,8 @@ fn file_line(
     columns: usize,
 ) -> Line<'static> {
     let (added, removed) = (format!("+{}", file.added), format!("−{}", file.removed));
-    let seen = if file.patches.iter().all(|patch| patch.patch.seen) { " (not reported by the worker)" } else { "" };
+    let seen =
+        if file.patches.iter().all(|patch| patch.patch.seen) { " (not reported by the worker)" } else { "" };
     let room = columns.saturating_sub(4 + added.len() + text::width(&removed) + seen.len());
     let path = text::fit_end(&sanitise::clean(file.path), room);
     Line::from(vec![

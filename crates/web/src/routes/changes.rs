@@ -75,14 +75,18 @@ pub(crate) async fn diff(
     call: Call,
 ) -> Answer {
     let Some(path) = call.params.text("path").map(str::to_owned) else {
-        return Err(Problem::bad_request("the parameter `path` is missing").hint("give a path from the list of changes"));
+        return Err(Problem::bad_request("the parameter `path` is missing")
+            .hint("give a path from the list of changes"));
     };
     let hub = app.run(&run).await?;
     let text = app
         .aside(move |_| {
             let found = read(&hub, &attempt)?;
-            let change = found.of(&path).ok_or_else(|| Problem::not_found("the attempt did not change this file"))?;
-            let diff = found.diff(change).ok_or_else(|| Problem::not_found("the record has no diff of this file"))?;
+            let change =
+                found.of(&path).ok_or_else(|| Problem::not_found("the attempt did not change this file"))?;
+            let diff = found
+                .diff(change)
+                .ok_or_else(|| Problem::not_found("the record has no diff of this file"))?;
             Ok(diff.to_owned())
         })
         .await?;

@@ -136,7 +136,7 @@ impl State {
 
     /// Numbers an event and gives it to the record. It is offered once it is there: see [`flush_events`](Self::flush_events).
     pub(super) fn event(&mut self, now: Mono, mut event: WorkerEvent) {
-        self.tell_watcher(&event);
+        self.report_to_watcher(&event);
         self.handle(now, Input::Event { waits: matches!(event, WorkerEvent::Waiting(_)) });
         self.output.events.clean(&self.host.secrets, &mut event);
         shorten_event(&mut event, &mut |whole| self.recorder.blob(whole));
