@@ -415,7 +415,7 @@ fn everything_an_agent_did_is_reached_from_the_screen() {
 #[test]
 fn what_is_read_of_an_agent_stays_where_it_is_while_it_does_more() {
     let env = with_claude();
-    flow(&env, "does-more-later", &[]);
+    flow(&env, "does-more-later", &["file_changes: false"]);
     let command = finding(&env, env.roboppi(["workflow", "run", "flow.yaml", "--tui"]));
     let mut on_screen = command.start_in_terminal(40, 110);
     on_screen.wait_for_text("thing number 1200");

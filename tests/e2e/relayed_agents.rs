@@ -134,6 +134,8 @@ fn by_our_own(worker: &str, program: &str, output: &str) -> TestEnv {
 fn did(env: &TestEnv) -> Vec<Value> {
     let records = env.the_run().attempt_events("fix", 1).into_iter();
     let mut events: Vec<Value> = records.map(|mut record| record["event"].take()).collect();
+    // A core that only relays does not compare files.
+    events.retain(|event| event["type"] != "workspace_changes" && event["seen"] != true);
     for event in &mut events {
         if let Some(fields) = event.as_object_mut() {
             fields.remove("duration_ms");
