@@ -168,6 +168,14 @@ fn of_journal(record: &JournalRecord, view: &RunView) -> Option<Line> {
         RunEvent::ArtifactCollected { step, name, .. } => {
             Line::new(Category::File, "file.artifact", short(name)).of_step(step.as_str())
         }
+        RunEvent::ValuesSet { step, values } => {
+            let names = values.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let line = Line::new(Category::Run, "run.values", short(&names));
+            match step {
+                Some(step) => line.of_step(step.as_str()),
+                None => line,
+            }
+        }
         RunEvent::Command { command, refused, .. } => {
             let text = match refused {
                 Some(why) => format!("{}, refused: {}", command.in_words(), first_line(why)),

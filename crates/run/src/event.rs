@@ -4,6 +4,7 @@
 
 mod kinds;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use roboppi_ipc::{
@@ -181,6 +182,14 @@ pub enum RunEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
     },
+    /// Values are known that steps are given: the inputs of the run, or what a step has set.
+    ValuesSet {
+        /// `step` that has set them; absent for the inputs of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepPath>,
+        /// `values` by name: all of them.
+        values: BTreeMap<String, String>,
+    },
     /// A command of a person, with its outcome; `wish` in records of earlier versions.
     #[serde(alias = "wish")]
     Command {
@@ -349,6 +358,7 @@ mod tests {
 
     /// One of each kind, so that a kind that cannot be read back is found here and not in a journal.
     fn one_of_each() -> Vec<RunEvent> {
+        let values = BTreeMap::from([("version".to_owned(), "1.2".to_owned())]);
         let of = AttemptRef::first("build".into());
         let result: WorkerResult = serde_json::from_str(
             r#"{"status":"FAILED","cost":{"wallTimeMs":1},"durationMs":1,"exitCode":2,"details":{"cancelReason":"timeout"}}"#,
@@ -455,6 +465,8 @@ mod tests {
                 path: "/p".into(),
                 sha256: Some("c".into()),
             },
+            RunEvent::ValuesSet { step: None, values: values.clone() },
+            RunEvent::ValuesSet { step: Some("build".into()), values },
             RunEvent::Command {
                 command: RunCommand::RetryStep("build".into()),
                 by: Some(ProcessIdentity { pid: 2, start_time: 3 }),

@@ -26,6 +26,7 @@ impl FreeText for RunEvent {
             } => {
                 visit_plans(steps, visit);
             }
+            Self::ValuesSet { step: _, values } => values.values_mut().for_each(visit),
             Self::PlanExtended { nodes } => visit_plans(nodes, visit),
             Self::CoreStarted {
                 host: _,

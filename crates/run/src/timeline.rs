@@ -185,6 +185,7 @@ impl TimelineBuilder {
             RunEvent::RunFinished { outcome, .. } => self.ended = Some((ts, outcome.name().to_owned())),
             RunEvent::CoreReport { .. }
             | RunEvent::StepChanged { .. }
+            | RunEvent::ValuesSet { .. }
             | RunEvent::Command { .. }
             | RunEvent::Unknown { .. } => {}
         }

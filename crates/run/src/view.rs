@@ -53,6 +53,9 @@ pub struct RunView {
     pub steps: Vec<Arc<StepView>>,
     /// The core of each host, the latest one where it was replaced.
     pub cores: BTreeMap<HostId, CoreView>,
+    /// The inputs it was given, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, String>,
     /// The latest warnings, oldest first, at most [`RunView::WARNINGS`].
     pub warnings: Vec<WarningView>,
     /// Warnings there were in all.
@@ -226,6 +229,9 @@ pub struct StepView {
     pub attempts: Vec<AttemptView>,
     /// Artifacts it put into the context directory.
     pub artifacts: Vec<ArtifactView>,
+    /// Values it has set, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
     /// What its last attempt was made of, or what it was made of in the run it was kept from.
     pub fingerprint: Option<Arc<StepFingerprint>>,
     /// Where it was done, when an earlier run did it and this one did not do it again. Its log is there.
@@ -252,6 +258,7 @@ impl StepView {
             iterations: self.iterations.clone(),
             attempts: self.attempts.iter().map(AttemptView::of_journal).collect(),
             artifacts: self.artifacts.clone(),
+            outputs: self.outputs.clone(),
             fingerprint: self.fingerprint.clone(),
             kept: self.kept.clone(),
             ..*self
@@ -582,6 +589,7 @@ impl RunView {
             status: self.status.clone(),
             steps: self.steps.iter().map(of_journal).collect(),
             cores: self.cores.clone(),
+            inputs: self.inputs.clone(),
             warnings: self.warnings.clone(),
             warnings_total: self.warnings_total,
             commands: self.commands.clone(),

@@ -143,6 +143,7 @@ fn run_events() -> Vec<Value> {
         json!({"type": "attempt_started", "of": of, "jobId": "job-postgres", "base": "steps/run-postgres/i1-a1", "fingerprint": fingerprint()}),
         json!({"type": "attempt_finished", "of": of, "result": result(), "lastSeq": N, "logBytes": N, "eventsBytes": N}),
         json!({"type": "artifact_collected", "step": "run-postgres", "name": "artifact-out", "path": "/workspace/context/x/artifact-out", "sha256": "fedcba9876543210"}),
+        json!({"type": "values_set", "step": "run-postgres", "values": {"version": free}}),
         json!({"type": "run_ending", "reason": "parent", "force": true}),
         json!({"type": "run_finished", "outcome": "timed_out", "exitCode": 124, "durationMs": N, "detail": free}),
         json!({"type": "warning", "message": free, "step": "run-postgres"}),
@@ -312,6 +313,7 @@ fn kind_of_run_event(event: &RunEvent) -> usize {
         RunEvent::Unknown { .. } => 17,
         RunEvent::PlanExtended { .. } => 18,
         RunEvent::IterationStarted { .. } => 19,
+        RunEvent::ValuesSet { .. } => 20,
     }
 }
 
@@ -362,7 +364,7 @@ fn kinds<T: DeserializeOwned>(samples: Vec<Value>, kind: fn(&T) -> usize) -> BTr
 /// A kind that is new has to be named above, and to be given a sample.
 #[test]
 fn kinds_are_complete() {
-    assert!(kinds(run_events(), kind_of_run_event).into_keys().eq(0..20));
+    assert!(kinds(run_events(), kind_of_run_event).into_keys().eq(0..21));
     assert!(kinds(core_events(), kind_of_core_event).into_keys().eq(0..6));
     assert!(kinds(worker_events(), kind_of_worker_event).into_keys().eq(0..19));
 }

@@ -75,6 +75,11 @@ fn journal(event: &RunEvent) -> String {
             format!("{of} {status} after {took}{exit}, {log_bytes} bytes of log")
         }
         RunEvent::ArtifactCollected { step, name, path, .. } => format!("{step}: {name} is in {path}"),
+        RunEvent::ValuesSet { step, values } => {
+            let values: Vec<_> = values.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+            let of = step.as_ref().map_or_else(|| "inputs".to_owned(), ToString::to_string);
+            format!("{of}: {}", values.join(" "))
+        }
         RunEvent::Command { command, by, user, refused } => {
             let user = user.as_ref().map_or_else(String::new, |user| format!(" for {user}"));
             let by = by.map_or_else(String::new, |by| format!(", asked by process {}{user}", by.pid));

@@ -1,5 +1,6 @@
 //! The lines about steps and the run, without the time before them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity, Progress};
@@ -52,9 +53,14 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
         StepState::Running => return verbose.then(|| started(step)),
         StepState::Retrying => {
             let failed = attempt.or_else(|| Some(last_attempt(step)?.of.attempt));
-            let (what, when) = failed.map_or((String::from("an attempt failed"), String::new()), |attempt| {
-                (format!("attempt {attempt} failed"), format!(" in {}", delay(retry_delay(attempt))))
-            });
+            let (what, mut when) =
+                failed.map_or((String::from("an attempt failed"), String::new()), |attempt| {
+                    (format!("attempt {attempt} failed"), format!(" in {}", delay(retry_delay(attempt))))
+                });
+            // A step with times of its own says it itself.
+            if why.contains("; next attempt in ") {
+                when.clear();
+            }
             parts.push(format!("{}, retrying{when}", because(&what)));
         }
         StepState::Ending if verbose || !matches!(view.status, RunStatus::Ending { .. }) => {
@@ -179,6 +185,16 @@ pub(super) fn ending(
 pub(super) fn warning(step: Option<&str>, message: &str, colour: bool) -> String {
     let step = step.map_or(String::new(), |step| format!("{}  ", words(step)));
     format!("{} {step}{}", Ink::Caution.paint(colour, "!"), words(message))
+}
+
+/// The inputs of a run, or the values that a step has set.
+pub(super) fn values(step: Option<&StepPath>, values: &BTreeMap<String, String>) -> String {
+    let values: Vec<_> =
+        values.iter().map(|(name, value)| format!("{}={}", words(name), words(value))).collect();
+    match step {
+        Some(step) => format!("{}  sets {}", words(step.as_str()), values.join(" ")),
+        None => format!("inputs {}", values.join(" ")),
+    }
 }
 
 /// A command and its outcome.

@@ -318,6 +318,7 @@ impl PlainPrinter {
             RunEvent::ArtifactCollected { step, name, path, .. } if verbose => {
                 Some(format!("{}  artifact {}: {}", words(step.as_str()), words(name), words(path)))
             }
+            RunEvent::ValuesSet { step, values } if verbose => Some(lines::values(step.as_ref(), values)),
             RunEvent::Command { command, by, refused, user: _ } => {
                 Some(lines::command(command, *by, refused.as_deref(), colour))
             }
@@ -331,6 +332,7 @@ impl PlainPrinter {
             | RunEvent::AttemptStarted { resumed_session: None, .. }
             | RunEvent::AttemptPhase { .. }
             | RunEvent::ArtifactCollected { .. }
+            | RunEvent::ValuesSet { .. }
             | RunEvent::RunFinished { .. }
             | RunEvent::Unknown { .. } => None,
         };

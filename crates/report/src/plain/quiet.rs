@@ -20,6 +20,7 @@ pub(super) const fn shows(event: &RunEvent) -> bool {
         | RunEvent::AttemptStarted { .. }
         | RunEvent::AttemptPhase { .. }
         | RunEvent::ArtifactCollected { .. }
+        | RunEvent::ValuesSet { .. }
         | RunEvent::RunFinished { .. }
         | RunEvent::Unknown { .. } => false,
     }

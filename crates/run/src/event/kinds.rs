@@ -1,6 +1,7 @@
 //! How an event is read. The first one has all steps of the run, and of the others there are many, so nothing is kept of
 //! one in between.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use roboppi_ipc::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Kinds in the spelling of the record; anything else decodes to [`RunEvent::Unknown`].
-pub(super) const KINDS: [&str; 17] = [
+pub(super) const KINDS: [&str; 18] = [
     "run_started",
     "core_started",
     "core_lost",
@@ -27,6 +28,7 @@ pub(super) const KINDS: [&str; 17] = [
     "attempt_phase",
     "attempt_finished",
     "artifact_collected",
+    "values_set",
     "command",
     "wish",
     "run_ending",
@@ -130,6 +132,11 @@ enum Variants {
         path: String,
         #[serde(default)]
         sha256: Option<String>,
+    },
+    ValuesSet {
+        #[serde(default)]
+        step: Option<StepPath>,
+        values: BTreeMap<String, String>,
     },
     #[serde(alias = "wish")]
     Command {

@@ -1,5 +1,6 @@
 //! The one place that works a view out of records.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use roboppi_ipc::{CoreEvent, EndingPhase, UnknownTagged, UtcMillis};
@@ -155,6 +156,12 @@ impl RunView {
                     });
                 }
             }
+            RunEvent::ValuesSet { step: None, values } => self.inputs.clone_from(values),
+            RunEvent::ValuesSet { step: Some(step), values } => {
+                if let Some(step) = self.step_mut(step) {
+                    step.outputs.clone_from(values);
+                }
+            }
             RunEvent::Command { command, by, user, refused } => {
                 if let (RunCommand::RetryStep(step), None) = (command, refused) {
                     self.supersede(step);
@@ -248,6 +255,7 @@ impl StepView {
             iterations: Vec::new(),
             attempts: Vec::new(),
             artifacts: Vec::new(),
+            outputs: BTreeMap::new(),
             fingerprint: None,
             kept: None,
             facts: None,
