@@ -39,6 +39,7 @@ mod args;
 mod budget;
 mod ci;
 mod early_core;
+mod inputs;
 mod launch;
 mod old;
 mod plan;
@@ -78,6 +79,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     plan::set(args, &mut file.workflow)?;
     let core = cores.for_workflow(&file.workflow)?;
     let earlier = EarlierRun::find(args, &file)?;
+    inputs::set(args, &mut file.workflow, earlier.as_ref())?;
     let workspace = earlier.as_ref().map(|run| run.workspace.clone());
     if args.plan.dry_run && earlier.is_none() {
         return plan::print(args, &file.workflow);

@@ -80,6 +80,7 @@ impl Plan {
             context_dir: None,
             secrets: Vec::new(),
             environment: roboppi_ipc::VariablePolicy::default(),
+            inputs: Default::default(),
             hosts: Default::default(),
             steps: steps
                 .into_iter()
@@ -170,6 +171,8 @@ fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {
         on_limit: None,
         continue_on_error: rng.chance(20),
         secrets: Vec::new(),
+        env: Arc::default(),
+        control: Arc::default(),
         check: None,
     }
 }

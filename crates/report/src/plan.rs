@@ -52,7 +52,7 @@ pub fn object(name: &str, plan: &Plan) -> String {
         .into_iter()
         .map(|(stage, node)| {
             let step = &node.step;
-            json!({
+            let mut row = json!({
                 "step": node.path,
                 "stage": stage,
                 "dependsOn": step.depends_on,
@@ -62,7 +62,11 @@ pub fn object(name: &str, plan: &Plan) -> String {
                 "continueOnError": step.continue_on_error,
                 "maxCostUsd": step.agent.budget.max_cost.map(Dollars::amount),
                 "maxTokens": step.agent.budget.max_tokens,
-            })
+            });
+            if let Some(condition) = &step.control.condition {
+                row["if"] = condition.text().into();
+            }
+            row
         })
         .collect();
     let plan = json!({
@@ -142,6 +146,7 @@ fn limits(node: &Node) -> Vec<String> {
         attempts.map(|most| format!("{most} attempts")),
         budget(step.agent.budget),
         failure,
+        step.control.condition.as_ref().map(|condition| format!("if {}", first_words(condition.text()))),
     ];
     parts.into_iter().flatten().collect()
 }

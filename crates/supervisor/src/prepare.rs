@@ -96,6 +96,10 @@ impl PreparedRun {
         let mut recorder = Recorder::new(journal, feed, settings.secrets.hidden.clone(), names);
         let plan = expand(workflow);
         recorder.event(run_started(&settings, &plan, &run_id, handle));
+        let inputs = workflow.given();
+        if !inputs.is_empty() {
+            recorder.event(RunEvent::ValuesSet { step: None, values: inputs });
+        }
         if let Some(warning) = settings.name_warning() {
             recorder.warn(warning, None);
         }

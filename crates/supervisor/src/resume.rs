@@ -71,7 +71,11 @@ fn earlier(settings: &RunSettings, record: &dyn RecordStore, view: &RunView) -> 
         .workflow_text()
         .ok()
         .and_then(|text| parse_within(&text, most_bytes, &WorkerKinds::any()).workflow)
-        .map(|workflow| expand(&workflow));
+        .map(|mut workflow| {
+            // Values that it would not take now are not what it says differs.
+            let _ = workflow.give(&view.inputs);
+            expand(&workflow)
+        });
     let mut steps = HashMap::new();
     for step in &view.steps {
         let id = &step.plan.step;

@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use roboppi_attach::{Answer, RunCommand};
 use roboppi_ipc::{ProcessIdentity, WorkerEvent};
 use roboppi_record::BoundedFile;
-use roboppi_run::{AttemptRef, HostId, RunEvent, RunOutcome};
+use roboppi_run::{AttemptRef, HostId, RunEvent, RunId, RunOutcome};
 use roboppi_workflow::RunMachine;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet, spawn_local};
@@ -65,6 +65,11 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 
 /// What is not limited by time.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+
+/// A number of the run, from which waits follow that are to differ between runs.
+fn seed_of(run: &RunId) -> u64 {
+    run.as_str().bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)))
+}
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +167,7 @@ impl Runner {
         let run = RunMachine::new(&prepared.plan, prepared.plan.concurrency)
             .with_limits(settings.limits)
             .failing_fast(settings.fail_fast)
+            .with_seed(seed_of(&prepared.run_id))
             .keeping(kept)
             .continuing(iterations);
         let successor = match &launch {

@@ -1,5 +1,6 @@
 //! Finds the values that must not be seen.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -76,6 +77,9 @@ impl RunSecrets {
         for source in workflow.secrets.iter().chain(of_steps) {
             secrets.add(source, workspace, &environment)?;
         }
+        for (name, value) in secret_values(workflow) {
+            secrets.hide(&name, &value);
+        }
         for name in secrets.hidden.too_short() {
             if !guessed.contains(&name) {
                 secrets
@@ -139,6 +143,13 @@ impl RunSecrets {
         self.named.push(SecretText::new(text));
         Ok(())
     }
+}
+
+/// Inputs and variables of the workflow whose names look like those of secrets, with their values.
+fn secret_values(workflow: &Workflow) -> BTreeSet<(String, String)> {
+    let variables = workflow.steps.values().flat_map(|step| step.env.iter());
+    let variables = variables.filter_map(|(name, value)| Some((name.clone(), value.as_text()?.into_owned())));
+    workflow.given().into_iter().chain(variables).filter(|(name, _)| looks_secret(name)).collect()
 }
 
 fn output_of(command: &str, workspace: &Path) -> Result<Vec<u8>, SecretsError> {

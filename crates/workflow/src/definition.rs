@@ -9,7 +9,9 @@ use roboppi_ipc::{Capability, VariablePolicy, WorkerKind};
 use roboppi_run::StepPath;
 
 use crate::budget::Budget;
+use crate::control::StepControl;
 use crate::defaults;
+use crate::inputs::{InputSpec, Variables};
 
 /// A checked workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Workflow {
     pub secrets: Vec<SecretSource>,
     /// Which variables of our environment workers are given.
     pub environment: VariablePolicy,
+    /// What a run can be given, by name.
+    pub inputs: IndexMap<String, InputSpec>,
     /// Hosts besides this one on which steps may work, by name.
     pub hosts: IndexMap<String, HostSpec>,
     /// The steps, in the order in which those that are ready start.
@@ -120,6 +124,10 @@ pub struct Step {
     pub continue_on_error: bool,
     /// Values that must not be seen.
     pub secrets: Vec<SecretSource>,
+    /// Variables of its worker, those of the workflow included. Steps that have no others share them.
+    pub env: Arc<Variables>,
+    /// When it is done, and how often. Steps that say nothing of it share it.
+    pub control: Arc<StepControl>,
     /// What decides whether it is complete; `None` when it is done once.
     pub check: Option<Arc<CompletionCheck>>,
 }
@@ -338,9 +346,12 @@ impl Step {
         self.timeout.unwrap_or(defaults::STEP_TIMEOUT.0)
     }
 
-    /// Attempts it may have: 1, and its retries when failure means `retry`.
+    /// Attempts it may have: 1, and its retries where it has any.
     #[must_use]
-    pub const fn max_attempts(&self) -> u32 {
+    pub fn max_attempts(&self) -> u32 {
+        if let Some(retry) = &self.control.retry {
+            return retry.max.saturating_add(1);
+        }
         match self.on_failure {
             OnFailure::Retry => self.max_retries.saturating_add(1),
             OnFailure::Continue | OnFailure::Abort => 1,

@@ -17,6 +17,12 @@ pub enum Section {
     Secret,
     /// `environment`.
     Environment,
+    /// An input of the workflow: `inputs.<name>`.
+    Parameter,
+    /// `steps.<id>.retry`.
+    Retry,
+    /// `defaults`.
+    Defaults,
     /// A host: `hosts.<name>`.
     Host,
 }
@@ -80,7 +86,7 @@ impl KeyDoc {
 }
 
 use crate::defaults;
-use Section::{Check, Environment, Host, Input, Output, Secret, Step, Workflow};
+use Section::{Defaults, Check, Environment, Host, Input, Output, Parameter, Retry, Secret, Step, Workflow};
 
 /// Every key, in the order of the reference. Keys of the file itself that begin with `x-` belong to the
 /// author and are not read: a place for anchors.
@@ -135,6 +141,27 @@ pub const KEYS: &[KeyDoc] = &[
         "map",
         Some("all variables"),
         "Variables of roboppi's environment that workers inherit.",
+    ),
+    KeyDoc::optional(
+        Workflow,
+        "env",
+        "map of texts",
+        Some("none"),
+        "Variables for the workers of all steps; see [Variables and inputs](#variables-and-inputs).",
+    ),
+    KeyDoc::optional(
+        Workflow,
+        "inputs",
+        "map of inputs",
+        Some("none"),
+        "Values that a run is given, by name; see [Variables and inputs](#variables-and-inputs).",
+    ),
+    KeyDoc::optional(
+        Workflow,
+        "defaults",
+        "map",
+        Some("none"),
+        "Keys for all steps that do not have them; see [Defaults](#defaults).",
     ),
     KeyDoc::optional(
         Workflow,
@@ -264,6 +291,13 @@ pub const KEYS: &[KeyDoc] = &[
     KeyDoc::optional(Step, "depends_on", "list of steps", Some("none"), "Steps that must end first."),
     KeyDoc::optional(
         Step,
+        "if",
+        "condition",
+        Some("`success()`"),
+        "Whether the step runs, decided when its dependencies are over; see [Conditions](#conditions).",
+    ),
+    KeyDoc::optional(
+        Step,
         "inputs",
         "list of maps",
         Some("none"),
@@ -290,6 +324,13 @@ pub const KEYS: &[KeyDoc] = &[
         "whole number >= 0",
         Some("0"),
         "Attempts after the first one, with `on_failure: retry`.",
+    ),
+    KeyDoc::optional(
+        Step,
+        "retry",
+        "map",
+        Some("`max_retries`"),
+        "How often, when and after which failures the step is retried; see [Attempts](#attempts).",
     ),
     KeyDoc::optional(
         Step,
@@ -368,6 +409,13 @@ pub const KEYS: &[KeyDoc] = &[
         Some("none"),
         "Additional values to mask, anywhere in the run.",
     ),
+    KeyDoc::optional(
+        Step,
+        "env",
+        "map of texts",
+        Some("none"),
+        "Variables for the worker, which replace those of the workflow; see [Variables and inputs](#variables-and-inputs).",
+    ),
     KeyDoc::optional(Secret, "file", "path", None, "The content of this file, relative to the workspace."),
     KeyDoc::optional(
         Secret,
@@ -389,6 +437,82 @@ pub const KEYS: &[KeyDoc] = &[
         "list of names",
         None,
         "Never these variables, even if `pass` includes them; `*` as above.",
+    ),
+    KeyDoc::optional(Defaults, "model", "text", Some("none"), "For agents."),
+    KeyDoc::optional(Defaults, "variant", "text", Some("none"), "For agents."),
+    KeyDoc::optional(Defaults, "max_steps", "whole number >= 1", Some("none"), "For agents."),
+    KeyDoc::optional(Defaults, "max_command_time", "duration", Some("none"), "For agents."),
+    KeyDoc::optional(Defaults, "workspace", "path", Some("none"), "As of a step."),
+    KeyDoc::optional(Defaults, "timeout", "duration", Some("none"), "As of a step."),
+    KeyDoc::optional(Defaults, "idle", "duration or `none`", Some("none"), "As of a step."),
+    KeyDoc::optional(
+        Defaults,
+        "max_retries",
+        "whole number >= 0",
+        Some("none"),
+        "For steps without `retry` whose failure means `retry`.",
+    ),
+    KeyDoc::optional(Defaults, "retry", "map", Some("none"), "For steps without `max_retries`."),
+    KeyDoc::optional(
+        Defaults,
+        "on_failure",
+        "`retry`, `continue` or `abort`",
+        Some("none"),
+        "As of a step.",
+    ),
+    KeyDoc::optional(Defaults, "on_limit", "`wait` or `fail`", Some("none"), "As of a step."),
+    KeyDoc::optional(Defaults, "grace", "duration", Some("none"), "As of a step."),
+    KeyDoc::required(Retry, "max", "whole number >= 1", "Attempts after the first one."),
+    KeyDoc::optional(
+        Retry,
+        "backoff",
+        "duration",
+        Some("1s"),
+        "Time before the first retry; each further one waits twice as long.",
+    ),
+    KeyDoc::optional(Retry, "max_backoff", "duration", Some("5m"), "The longest time before a retry."),
+    KeyDoc::optional(
+        Retry,
+        "jitter",
+        "boolean",
+        Some("true"),
+        "Whether a random part of each time, up to its half, is left out, so that steps do not retry together.",
+    ),
+    KeyDoc::optional(
+        Retry,
+        "on",
+        "list of classes",
+        Some("every class but `FATAL` and `BUDGET`"),
+        "Classes of failures after which the step is retried.",
+    ),
+    KeyDoc::optional(Parameter, "description", "text", None, "What the input is for."),
+    KeyDoc::optional(
+        Parameter,
+        "type",
+        "`string`, `number`, `boolean` or `choice`",
+        Some("`string`"),
+        "What its value is.",
+    ),
+    KeyDoc::optional(
+        Parameter,
+        "required",
+        "boolean",
+        Some("true without a `default`"),
+        "Whether a run must be given it. One of type `string` that need not be is empty.",
+    ),
+    KeyDoc::optional(
+        Parameter,
+        "default",
+        "value of its type",
+        None,
+        "Its value in a run that is given none.",
+    ),
+    KeyDoc::optional(
+        Parameter,
+        "options",
+        "list of texts",
+        Some("none; required with `type: choice`"),
+        "The values that a choice can have.",
     ),
     KeyDoc::required(
         Check,

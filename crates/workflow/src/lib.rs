@@ -6,7 +6,9 @@
 //! Nothing here does I/O or reads a clock.
 
 mod budget;
+mod condition;
 mod config;
+mod control;
 mod decision;
 mod defaults;
 mod definition;
@@ -14,6 +16,8 @@ mod diagnostic;
 pub mod draft;
 mod duration;
 mod format;
+mod give;
+mod inputs;
 mod keys;
 mod kinds;
 mod lower;
@@ -23,9 +27,12 @@ mod run_machine;
 mod schema;
 mod source;
 mod sources;
+mod template;
 
 pub use budget::{Budget, Dollars, Used};
+pub use condition::Condition;
 pub use config::{Config, CoreCommand, Notification, NotifyOn, NotifyTarget, WebhookUrl};
+pub use control::{RetryPolicy, StepControl};
 pub use decision::{
     CheckDecision, CheckMoment, DecisionFile, DecisionSource, FoundFile, MAX_DECISION_BYTES, decide,
 };
@@ -36,6 +43,8 @@ pub use definition::{
 pub use diagnostic::{Diagnostic, Excerpt, FileId, FileRef, Severity, Span, nearest};
 pub use duration::{DurationError, parse_duration};
 pub use format::{FormatError, format};
+pub use give::InputError;
+pub use inputs::{InputKind, InputSpec, LONGEST_VALUE, Variables};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};
 pub use kinds::{OtherKinds, WorkerKinds, WorkerPlace, worker_places};
 pub use plan::{MOST_STEPS, Node, Plan, Repeat, expand};
@@ -50,6 +59,7 @@ pub use run_machine::{
 pub use schema::schema;
 pub use source::MAX_BYTES;
 pub use sources::{SourceFile, Sources};
+pub use template::{Reference, Template, TemplateError};
 
 /// What a file says.
 #[derive(Clone, Debug)]

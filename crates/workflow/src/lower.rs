@@ -4,17 +4,21 @@ mod agent;
 mod budget;
 mod check;
 mod config;
+pub(crate) mod control;
 mod describe;
+pub(crate) mod env;
 mod environment;
 mod fields;
 mod graph;
 mod hosts;
+mod inputs;
 mod meant;
 pub(crate) mod names;
 pub(crate) mod off;
 mod other_files;
 mod secrets;
 mod step;
+mod step_defaults;
 mod synonyms;
 mod value;
 mod work;
@@ -65,7 +69,11 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
         fields.get("environment").map(|at| environment::environment(&at, sink)).unwrap_or_default();
     let mut hosts = kinds.hosts().clone();
     hosts.extend(fields.get("hosts").map(|at| hosts::hosts(&at, sink)).unwrap_or_default());
-    let drafts = steps(&fields, kinds, sink);
+    let inputs = fields.get("inputs").map_or_else(|| Some(IndexMap::new()), |at| inputs::inputs(&at, sink));
+    let mut scope = env::Scope { inputs: inputs.as_ref(), env: Arc::default() };
+    scope.env = Arc::new(fields.get("env").map(|at| env::env(&at, &scope, sink)).unwrap_or_default());
+    let defaults = fields.get("defaults").map(|at| step_defaults::step_defaults(&at, sink));
+    let drafts = steps(&fields, defaults.unwrap_or_default(), kinds, &scope, sink);
     hosts::check(&drafts, &hosts, kinds.accepts_any_host(), sink);
     graph::check(&drafts, sink);
     let budget = budget::budget(&fields, sink);
@@ -94,6 +102,7 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
         context_dir: context_dir.map(|text| text.value),
         secrets,
         environment,
+        inputs: inputs?,
         hosts,
         steps,
     })
@@ -115,7 +124,13 @@ fn version(fields: &Fields<'_>, sink: &mut Sink<'_>) {
     }
 }
 
-fn steps(fields: &Fields<'_>, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Vec<DraftStep> {
+fn steps(
+    fields: &Fields<'_>,
+    defaults: step_defaults::StepDefaults<'_>,
+    kinds: &WorkerKinds,
+    scope: &env::Scope<'_>,
+    sink: &mut Sink<'_>,
+) -> Vec<DraftStep> {
     let Some(at) = fields.required("steps", sink) else { return Vec::new() };
     let Value::Map(entries) = &at.node.value else {
         let hint = match at.node.value {
@@ -136,7 +151,8 @@ fn steps(fields: &Fields<'_>, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Vec<D
         sink.error(at.key_span, message, Some("split the workflow".to_owned()));
         return Vec::new();
     }
-    let mut drafts: Vec<_> = entries.iter().map(|entry| step::step(entry, kinds, sink)).collect();
+    let mut drafts: Vec<_> =
+        entries.iter().map(|entry| step::step(entry, defaults, kinds, scope, sink)).collect();
     // Names that look like array indices come first, ascending: the order of the existing program.
     drafts.sort_by_key(|draft| array_index(draft.id.value.as_str()).map_or(u64::MAX, u64::from));
     drafts

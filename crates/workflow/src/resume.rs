@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use roboppi_run::{StepFingerprint, StepPath, StepState, UpstreamResult};
 
+use crate::condition::Situation;
 use crate::plan::{Node, Plan};
 
 mod definition_hash;
@@ -123,10 +124,13 @@ pub fn plan_resume(
     earlier: &PreviousRun,
     again: &HashSet<StepPath>,
 ) -> ResumePlan {
-    let planner = Planner { places, earlier, again };
+    let mut planner = Planner { places, earlier, again, left_out: HashSet::new() };
     let mut decided: HashMap<StepPath, Decision> = HashMap::new();
     for node in in_order(plan) {
         let decision = planner.decide(node, &decided);
+        if planner.is_left_out_again(node, &decision, &decided) {
+            planner.left_out.insert(node.path.clone());
+        }
         decided.insert(node.path.clone(), decision);
     }
     let iterations = plan.nodes().filter_map(|node| {
@@ -146,9 +150,29 @@ struct Planner<'a> {
     places: Places<'a>,
     earlier: &'a PreviousRun,
     again: &'a HashSet<StepPath>,
+    /// Steps that are skipped as before because their conditions are false: nothing comes of them, and what depends on them is as it was.
+    left_out: HashSet<StepPath>,
 }
 
 impl Planner<'_> {
+    /// Whether a step was skipped, and will be again: its condition is about what is known already, and is false.
+    fn is_left_out_again(
+        &self,
+        node: &Node,
+        decision: &Decision,
+        decided: &HashMap<StepPath, Decision>,
+    ) -> bool {
+        let Some(condition) = &node.step.control.condition else { return false };
+        let was_skipped = *decision == Decision::Run(Why::DidNotSucceed(StepState::Skipped));
+        let outcome = |step: &StepPath| match decided.get(step) {
+            Some(Decision::Keep { .. }) => Some(StepState::Succeeded),
+            _ => self.left_out.contains(step).then_some(StepState::Skipped),
+        };
+        let is_known = node.step.depends_on.iter().all(|step| outcome(step).is_some());
+        let situation = Situation { success: true, failure: false, outcome: &outcome };
+        was_skipped && is_known && !condition.holds(&situation)
+    }
+
     /// What is done with a step, when that is decided of all it depends on.
     fn decide(&self, node: &Node, decided: &HashMap<StepPath, Decision>) -> Decision {
         let Some(step) = self.earlier.steps.get(&node.path) else { return Decision::Run(Why::New) };
@@ -166,6 +190,7 @@ impl Planner<'_> {
             .step
             .depends_on
             .iter()
+            .filter(|dependency| !self.left_out.contains(*dependency))
             .find(|dependency| matches!(decided.get(*dependency), None | Some(Decision::Run(_))));
         if let Some(dependency) = after {
             return Decision::Run(Why::After(dependency.clone()));
@@ -225,7 +250,7 @@ impl Planner<'_> {
     ) -> Option<Why> {
         let as_then = |UpstreamResult { step, sha256 }: &UpstreamResult| match decided.get(step) {
             Some(Decision::Keep { result, .. }) => sha256.as_deref() == Some(result.as_str()),
-            Some(Decision::Run(_)) | None => false,
+            Some(Decision::Run(_)) | None => self.left_out.contains(step) && sha256.is_none(),
         };
         if let Some(upstream) = fingerprint.upstream.iter().find(|upstream| !as_then(upstream)) {
             return Some(Why::UpstreamChanged(upstream.step.clone()));

@@ -2,6 +2,7 @@
 
 mod attempt_end;
 mod budget;
+mod condition;
 mod ending;
 mod extend;
 mod iterate;
@@ -13,7 +14,7 @@ mod schedule;
 mod step;
 mod step_budget;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -279,6 +280,10 @@ pub struct RunMachine {
     kept: BTreeSet<usize>,
     /// Steps that may start, in the order of the definition.
     ready: BTreeSet<usize>,
+    /// Steps whose conditions are to be decided.
+    to_judge: VecDeque<usize>,
+    /// What random waits follow from.
+    seed: u64,
     /// Steps that became ready and were not shown as such, because most start at once.
     unannounced: BTreeSet<usize>,
     /// Steps that hold a slot.
@@ -323,6 +328,8 @@ impl RunMachine {
             index: HashMap::new(),
             kept: BTreeSet::new(),
             ready: BTreeSet::new(),
+            to_judge: VecDeque::new(),
+            seed: 0,
             unannounced: BTreeSet::new(),
             active: 0,
             retrying: 0,
@@ -341,6 +348,13 @@ impl RunMachine {
     #[must_use]
     pub const fn failing_fast(mut self, fails_fast: bool) -> Self {
         self.fails_fast = fails_fast;
+        self
+    }
+
+    /// The same with another number from which waits follow that are to look random.
+    #[must_use]
+    pub const fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
         self
     }
 

@@ -10,6 +10,7 @@ mod tests;
 use roboppi_ipc::{AgentOption, WorkerKind};
 use serde_json::{Map, Value, json};
 
+use crate::inputs::LONGEST_VALUE;
 use crate::keys::{KeyDoc, KeyStatus, Section};
 use crate::lower::off;
 use crate::lower::{OF_AGENTS, names};
@@ -33,13 +34,16 @@ pub fn schema() -> Value {
 
 fn definitions() -> Value {
     let mut step = work(Section::Step);
-    extend(&mut step, json!({ "allOf": [iterations()] }));
+    extend(&mut step, json!({ "allOf": [iterations(), retries()] }));
     let mut check = work(Section::Check);
     extend(&mut check, json!({ "allOf": [decision_file()] }));
     json!({
         "step": step,
         "check": check,
         "host": host(),
+        "parameter": parameter(),
+        "retry": map(Section::Retry),
+        "defaults": defaults(),
         "input": map(Section::Input),
         "output": map(Section::Output),
         "secret": secret(),
@@ -185,6 +189,21 @@ fn iterations() -> Value {
     })
 }
 
+/// The keys of steps that do not have them.
+fn defaults() -> Value {
+    let mut defaults = map(Section::Defaults);
+    extend(&mut defaults, json!({ "allOf": [retries()] }));
+    defaults
+}
+
+/// What `retry` says already is not said beside it.
+fn retries() -> Value {
+    json!({
+        "if": {"required": ["retry"]},
+        "then": {"properties": {"max_retries": false, "on_failure": {"not": {"const": "retry"}}}},
+    })
+}
+
 /// A check that does not decide by its exit code names the file it decides in: a file inside the workspace.
 fn decision_file() -> Value {
     let custom =
@@ -201,6 +220,38 @@ fn host() -> Value {
     let alone = json!({ "properties": {"ssh": false, "program": false} });
     extend(&mut host, json!({ "if": {"required": ["command"]}, "then": alone }));
     host
+}
+
+/// An input of the workflow: its default is of its type, and a choice has options.
+fn parameter() -> Value {
+    let of_type = |name: &str, properties: Value| {
+        json!({
+            "if": {"required": ["type"], "properties": {"type": {"const": name}}},
+            "then": {"properties": properties},
+        })
+    };
+    let short = json!({ "maxLength": LONGEST_VALUE, "pattern": NO_NUL });
+    let has_default = |name: &str| {
+        json!({
+            "if": {"required": ["type", "required"], "properties": {"type": {"const": name}, "required": {"const": false}}},
+            "then": {"required": ["default"]},
+        })
+    };
+    let is_choice = json!({ "required": ["type"], "properties": {"type": {"const": "choice"}} });
+    let mut parameter = map(Section::Parameter);
+    extend(
+        &mut parameter,
+        json!({ "allOf": [
+            {"if": is_choice, "then": {"required": ["options"]}, "else": {"properties": {"options": false}}},
+            of_type("number", json!({ "default": {"type": "number"} })),
+            of_type("boolean", json!({ "default": {"type": "boolean"} })),
+            has_default("number"),
+            has_default("boolean"),
+            has_default("choice"),
+            {"properties": {"default": short}},
+        ]}),
+    );
+    parameter
 }
 
 /// The name of a variable, or a map with one of two keys.

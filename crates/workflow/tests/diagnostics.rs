@@ -368,6 +368,10 @@ fn every_known_key_is_either_read_or_refused() {
             Section::Input => with_steps(&format!("  s:\n    inputs:\n      - {name}:\n")),
             Section::Output => with_steps(&format!("  s:\n    outputs:\n      - {name}:\n")),
             Section::Environment => format!("environment:\n  {name}:\n"),
+            Section::Parameter => format!("inputs:\n  one:\n    type: choice\n    {name}:\n")
+                .replace("type: choice\n    type", "type"),
+            Section::Defaults => format!("defaults:\n  {name}:\n"),
+            Section::Retry => with_steps(&format!("  s:\n    retry:\n      {name}:\n")),
             Section::Host => format!("hosts:\n  far:\n    {name}:\n"),
             Section::Secret => with_steps(&format!("  s:\n    secrets:\n      - {name}:\n")),
         };
@@ -763,10 +767,11 @@ fn keys_of_other_languages_are_answered() {
         ("command: make", "did you mean `instructions`?"),
         ("needs: [a]", "did you mean `depends_on`?"),
         ("retries: 3", "did you mean `max_retries`?"),
+        ("retry: 3", "write `{ max: 3 }`"),
         ("timeout-minutes: 5", "did you mean `timeout`?"),
-        ("if: success()", "steps have no conditions"),
+        ("when: success()", "did you mean `if`?"),
         ("uses: actions/checkout@v4", "there are no actions"),
-        ("env: { A: b }", "`export NAME=value`"),
+        ("environment: { A: b }", "`env` of a step sets variables"),
         ("matrix: { os: [a] }", "a step for each combination"),
         ("id: build", "the key of a step below `steps` is its name"),
         ("name: Build it", "did you mean `description`?"),
@@ -777,10 +782,10 @@ fn keys_of_other_languages_are_answered() {
         assert!(listed(&text).contains(hint), "{key}: {}", listed(&text));
     }
     for (key, hint) in [
-        ("env: { A: b }", "did you mean `environment`?"),
+        ("variables: { A: b }", "did you mean `env`?"),
         ("on: push", "there are no triggers"),
         ("jobs: 4", "did you mean `concurrency`?"),
-        ("defaults: { x: y }", "merged with `<<`"),
+        ("defaults: { worker: CUSTOM }", "merged with `<<`"),
     ] {
         let text = with(key, "");
         assert!(listed(&text).contains(hint), "{key}: {}", listed(&text));

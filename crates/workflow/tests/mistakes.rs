@@ -42,8 +42,8 @@ fn words_of_other_programs() {
         "on_failure: ignore",
         "continue_on_error: yes",
         "needs: [b]",
-        "if: always()",
-        "env: {A: b}",
+        "when: always()",
+        "variables: {A: b}",
         "dependsOn: [b]",
     ];
     let keys = keys.map(|key| with(&format!("    {key}\n")));

@@ -1,7 +1,7 @@
 //! Random workflows with random fates, and what must hold in all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -9,16 +9,29 @@ use proptest::prelude::*;
 use roboppi_ipc::{Cancel, CancelReason, Capability, ErrorClass, Mono, VariablePolicy, WorkerKind};
 use roboppi_run::{AttemptRef, Role, RunOutcome, StepPath, StepState};
 use roboppi_workflow::{
-    AgentOptions, AttemptEnd, Budget, IterationDecision, Node, OnExhausted, OnFailure, OutputSpec, Plan,
-    Repeat, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Step, Workflow, expand, retry_delay,
+    AgentOptions, AttemptEnd, Budget, Condition, IterationDecision, Node, OnExhausted, OnFailure, OutputSpec,
+    Plan, Repeat, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Step, StepControl, Workflow,
+    expand, parse, retry_delay,
 };
+
+/// Conditions of steps, as a file has them.
+static CONDITIONS: LazyLock<Vec<Arc<StepControl>>> = LazyLock::new(|| {
+    let read = |condition: &str| {
+        let file = format!(
+            "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  s0: {{run: x}}\n  s: {{run: x, depends_on: [s0], if: \"{condition}\"}}\n"
+        );
+        parse(&file).workflow.map(|read| Arc::clone(&read.steps[1].control)).unwrap_or_else(|| panic!("{file}"))
+    };
+    ["always()", "failure()", "success()", "!failure()", "true", "false"].map(read).to_vec()
+});
 
 fn any_step(index: usize) -> impl Strategy<Value = Step> {
     let dependencies = proptest::collection::btree_set(0..index.max(1), 0..=index.min(3));
     let on_failure = prop_oneof![Just(OnFailure::Retry), Just(OnFailure::Continue), Just(OnFailure::Abort)];
     let makes = prop_oneof![Just(None), Just(Some(None)), Just(Some(Some(Duration::from_secs(2))))];
-    (dependencies, on_failure, 0..3_u32, proptest::bool::weighted(0.2), makes).prop_map(
-        move |(dependencies, on_failure, max_retries, continue_on_error, makes)| Step {
+    let condition = proptest::option::weighted(0.25, 0..CONDITIONS.len());
+    (dependencies, on_failure, 0..3_u32, proptest::bool::weighted(0.2), makes, condition).prop_map(
+        move |(dependencies, on_failure, max_retries, continue_on_error, makes, condition)| Step {
             description: None,
             worker: WorkerKind::CUSTOM,
             instructions: "x".to_owned(),
@@ -38,6 +51,8 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             on_limit: None,
             continue_on_error,
             secrets: Vec::new(),
+            env: Arc::default(),
+            control: condition.map_or_else(StepControl::none, |index| Arc::clone(&CONDITIONS[index])),
             check: None,
         },
     )
@@ -55,6 +70,7 @@ fn any_workflow() -> impl Strategy<Value = Workflow> {
             context_dir: None,
             secrets: Vec::new(),
             environment: VariablePolicy::default(),
+            inputs: IndexMap::new(),
             hosts: IndexMap::new(),
             steps: steps.into_iter().enumerate().map(|(index, step)| (name(index), Arc::new(step))).collect(),
         }
@@ -214,6 +230,7 @@ impl World {
                     .depends_on
                     .iter()
                     .any(|other| self.goes_on(other) == Some(false));
+                let blocked = blocked && !self.judges(step);
                 let possible = !over && self.ending.is_none() && failed && !blocked;
                 assert_eq!(refused.is_none(), possible, "{step} is {:?}: {refused:?}", seen.state);
                 if possible {
@@ -239,6 +256,12 @@ impl World {
             }
             _ => assert!(!over || refused.is_some()),
         }
+    }
+
+    /// Whether a step waits for the end of its dependencies, whatever that is.
+    fn judges(&self, step: &StepPath) -> bool {
+        let condition = &self.workflow.steps[step].control.condition;
+        condition.as_ref().is_some_and(Condition::judges_outcomes)
     }
 
     /// Whether the steps after one may start; `None` while that is not known.
@@ -310,9 +333,13 @@ impl World {
             }
             RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration, .. } => {
                 let policy = &self.workflow.steps[&step];
+                let has_condition = policy.control.condition.is_some();
+                let is_left_out =
+                    has_condition && detail.as_ref().is_some_and(|detail| detail.contains("condition is false"));
                 let seen = &mut self.seen[&step];
                 let waits_again = state == StepState::Pending
-                    && (seen.again || (seen.state == Some(StepState::Skipped) && !seen.allowed));
+                    && (seen.again
+                        || (seen.state == Some(StepState::Skipped) && (!seen.allowed || has_condition)));
                 assert!(waits_again || !seen.state.is_some_and(StepState::is_final), "{step} was over");
                 assert_eq!(duration.is_some(), state.is_final() && seen.attempts > 0);
                 assert!(state != StepState::Skipped || seen.attempts == 0, "{step} did start");
@@ -321,7 +348,12 @@ impl World {
                     detail.is_none_or(|detail| !detail.contains("can never end")),
                     "{step} was forgotten"
                 );
-                assert!(!allowed_to_fail || policy.continue_on_error || state == StepState::Skipped);
+                assert!(
+                    !allowed_to_fail
+                        || policy.continue_on_error
+                        || state == StepState::Skipped
+                        || is_left_out
+                );
                 if state == StepState::Incomplete {
                     let repeat = self.repeats[&step];
                     assert_eq!(repeat.on_exhausted, OnExhausted::Continue);
@@ -352,14 +384,12 @@ impl World {
         let policy = &self.workflow.steps[&of.step];
         // Who has started on the strength of a dependency goes on while that is tried again.
         if self.seen[&of.step].attempts == self.seen[&of.step].before {
+            let judges = self.judges(&of.step);
             for dependency in &policy.depends_on {
                 let state = self.seen[dependency].state;
-                assert_eq!(
-                    self.goes_on(dependency),
-                    Some(true),
-                    "{} starts, {dependency} is {state:?}",
-                    of.step
-                );
+                let goes_on = self.goes_on(dependency);
+                let may_start = goes_on == Some(true) || (judges && goes_on.is_some());
+                assert!(may_start, "{} starts, {dependency} is {state:?}", of.step);
             }
         }
         let seen = &mut self.seen[&of.step];
@@ -400,7 +430,9 @@ impl World {
         }
         if self.ending.is_none() && self.outcome.is_none() {
             for (id, seen) in &self.seen {
+                let judges = self.judges(id);
                 let verdicts = self.workflow.steps[id].depends_on.iter().map(|other| self.goes_on(other));
+                let verdicts = verdicts.map(|verdict| if judges { verdict.map(|_| true) } else { verdict });
                 let (mut blocked, mut free) = (false, true);
                 verdicts.for_each(|verdict| {
                     blocked |= verdict == Some(false);
@@ -621,7 +653,9 @@ impl World {
         assert_eq!(outcome, expected);
         if !self.trouble {
             assert_eq!(outcome, RunOutcome::Succeeded);
-            assert!(states().all(|(state, _)| state == StepState::Succeeded), "nothing was incomplete");
+            let is_fine =
+                |(state, allowed)| state == StepState::Succeeded || (state == StepState::Skipped && allowed);
+            assert!(states().all(is_fine), "nothing was incomplete");
         }
         let skipped = counts(StepState::Skipped);
         assert!(!skipped || outcome != RunOutcome::Succeeded, "a run with skipped steps has not succeeded");

@@ -14,6 +14,13 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(
 /// Parts of messages about what a schema cannot see: how values of different steps, or of different keys, go together, and bytes.
 const BEYOND: &[&str] = &[
     "there is no step",
+    "the workflow has no input",
+    "refers to nothing that is known",
+    "has no `}}`",
+    "into which nothing is put",
+    "must be one of",
+    "steps.work.if`",
+    "is shorter than `backoff`",
     "wait for each other",
     "depends on itself",
     "takes an input from itself",
@@ -163,6 +170,98 @@ const VALUES: &[&str] = &[
     "[{name: out, path: dist, type: 5}]",
     "[{name: out, path: dist, typ: x}]",
 ];
+
+/// Values of `env`, and of the inputs of a workflow.
+const MAPS: &[&str] = &[
+    "{A: b, B: 1, C: true, D: ''}",
+    "{A: ~}",
+    "{A: [b]}",
+    "{A: {b: c}}",
+    "{'': b}",
+    "{'A=B': c}",
+    "{\"A\\0\": c}",
+    "{A: \"c\\0\"}",
+    "{ROBOPPI_RUN_ID: x}",
+    "{ROBOPPIX: x}",
+    "{A: \"${{ inputs.x }}\"}",
+    "{a: , b-c: , _d: }",
+    "{'a b': }",
+    "{-a: }",
+    "{1a: }",
+    "{a: 5}",
+    "{a: {}}",
+    "{a: {default: 5}}",
+    "{a: {default: ~}}",
+    "{a: {default: [5]}}",
+    "{a: {default: ''}}",
+    "{a: {type: text}}",
+    "{a: {type: string, default: true}}",
+    "{a: {type: number, default: true}}",
+    "{a: {type: number, default: '5'}}",
+    "{a: {type: number, default: 0x10}}",
+    "{a: {type: number, required: false}}",
+    "{a: {type: boolean, default: True}}",
+    "{a: {type: boolean, default: 'true'}}",
+    "{a: {type: boolean, default: 1}}",
+    "{a: {type: boolean, required: false, default: false}}",
+    "{a: {type: choice}}",
+    "{a: {type: choice, options: []}}",
+    "{a: {type: choice, options: [x, 1, true], default: 1}}",
+    "{a: {type: choice, options: [x], default: y}}",
+    "{a: {type: choice, options: [[x]]}}",
+    "{a: {type: choice, options: x}}",
+    "{a: {type: choice, options: [x], required: false}}",
+    "{a: {options: [x]}}",
+    "{a: {required: maybe}}",
+    "{a: {required: false}}",
+    "{a: {required: true, default: x}}",
+    "{a: {description: ''}}",
+    "{a: {description: 5}}",
+    "{a: {defualt: 5}}",
+];
+
+#[test]
+fn variables_and_inputs_are_judged_alike() {
+    let mut files = Vec::new();
+    for value in MAPS {
+        files.push(with(Section::Workflow, "env", value, "CUSTOM"));
+        files.push(with(Section::Workflow, "inputs", value, "CUSTOM"));
+        files.push(with(Section::Step, "env", value, "CLAUDE_CODE"));
+    }
+    for key in KEYS.iter().filter(|key| key.section == Section::Defaults) {
+        for worker in ["CUSTOM", "CLAUDE_CODE"] {
+            let values = VALUES.iter().map(|value| format!("{{{}: {value}}}", key.name));
+            files.extend(values.map(|value| with(Section::Workflow, "defaults", &value, worker)));
+        }
+    }
+    files.extend(
+        ["{worker: CUSTOM}", "{retry: {max: 1}, max_retries: 2}", "[timeout]", "{retry: {max: 1}, on_failure: continue}"]
+            .map(|value| with(Section::Workflow, "defaults", value, "CUSTOM")),
+    );
+    let conditions = ["always()", "steps.first.outcome == 'failed'", "{success: true}", "inputs.x"];
+    files.extend(conditions.map(|value| with(Section::Step, "if", value, "CUSTOM")));
+    for value in [
+        "{max: 1}",
+        "{max: 0}",
+        "{max: 1.5}",
+        "{backoff: 1s}",
+        "{max: 2, backoff: 0s}",
+        "{max: 2, backoff: 5, jitter: no}",
+        "{max: 2, backoff: 2s, max_backoff: 1s, jitter: false}",
+        "{max: 2, on: []}",
+        "{max: 2, on: [FATAL]}",
+        "{max: 2, on: [RETRYABLE_NETWORK, NON_RETRYABLE_TEST]}",
+        "{max: 2, on: RETRYABLE_NETWORK}",
+        "{max: 2, times: 3}",
+    ] {
+        files.push(with(Section::Step, "retry", value, "CUSTOM"));
+        files.push(with(Section::Workflow, "defaults", &format!("{{retry: {value}}}"), "CUSTOM"));
+        files.push(with(Section::Step, "max_retries: 1\n    retry", value, "CUSTOM"));
+        files.push(with(Section::Step, "on_failure: retry\n    retry", value, "CUSTOM"));
+        files.push(with(Section::Step, "on_failure: continue\n    retry", value, "CUSTOM"));
+    }
+    hold(files);
+}
 
 /// A file in which one line can be another one: at the place of the key, without what it says otherwise.
 fn with(section: Section, key: &str, value: &str, worker: &str) -> String {

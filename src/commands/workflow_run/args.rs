@@ -10,7 +10,7 @@ use super::old::OldArgs;
 use crate::commands::completion::{runs, workflow_steps};
 use crate::commands::workflow_file::ReadArgs;
 use crate::options::HowArgs;
-use crate::options::values::{dollars, duration};
+use crate::options::values::{assignment, dollars, duration};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -19,6 +19,9 @@ pub(crate) struct RunArgs {
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) plan: PlanArgs,
+    /// Value of an input of the workflow, such as `version=1.2`. May be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) input: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) reading: ReadArgs,
     /// Budget of the run in US dollars, such as `20`: agents are terminated when it is spent [default: `max_cost` of the file]

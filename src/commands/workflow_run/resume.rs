@@ -1,6 +1,6 @@
 //! Finds the run to go on with, and says what of it counts.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -83,6 +83,16 @@ impl EarlierRun {
             "run {id} is over, but not all it started has ended (pid {}); resume it in a moment",
             pids.join(", ")
         )))
+    }
+
+    /// The inputs it was given, by name.
+    pub(super) const fn inputs(&self) -> &BTreeMap<String, String> {
+        &self.view.inputs
+    }
+
+    /// What to call it.
+    pub(super) fn name(&self) -> String {
+        self.run.name()
     }
 
     /// Decides what is kept, and has `settings` do so. An exit code when there is nothing more to do.

@@ -13,7 +13,7 @@ use roboppi_ipc::{
     VariablePolicy, WorkerKind, WorkerTask,
 };
 use roboppi_run::{AttemptRef, TraceIds};
-use roboppi_workflow::{Dollars, Step};
+use roboppi_workflow::{Dollars, Step, Template};
 
 use super::checks::{CHECK_ID, DECISION_FILE};
 use super::{FOR_EVER, RunContext, STOP_MARGIN};
@@ -78,7 +78,8 @@ impl<'a> AttemptJob<'a> {
         let agent = &step.agent;
         let arguments: usize = agent.default_args.iter().chain(&agent.add_dirs).map(String::len).sum();
         let appended = agent.append_system_prompt.as_ref().map_or(0, String::len);
-        step.instructions.len() + arguments + appended > LONG
+        let variables: usize = self.variables().iter().map(|(name, value)| name.len() + value.len()).sum();
+        step.instructions.len() + arguments + appended + variables > LONG
     }
 
     /// What its worker is to do, as if it began now.
@@ -179,7 +180,13 @@ impl<'a> AttemptJob<'a> {
         absolute.into_os_string().into_string().unwrap_or_else(|_| path.to_owned())
     }
 
-    /// What a worker can know about where it is.
+    /// The variables that its step asks for.
+    fn variables(&self) -> BTreeMap<String, String> {
+        let text = |value: &Template| value.as_text().map_or_else(|| value.to_string(), Cow::into_owned);
+        self.step.env.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+    }
+
+    /// What its step asks for, and what a worker can know about where it is.
     fn environment(&self) -> BTreeMap<String, String> {
         let context = self.context;
         let known = [
@@ -197,7 +204,9 @@ impl<'a> AttemptJob<'a> {
         let paths = self.paths().into_iter().map(|(name, path)| (name, path_text(&path)));
         let check = context.check_id(self.of).map(|id| (CHECK_ID, id));
         let known = known.into_iter().chain(trace).chain(check);
-        known.chain(paths).map(|(name, value)| (name.to_owned(), value)).collect()
+        let mut environment = self.variables();
+        environment.extend(known.chain(paths).map(|(name, value)| (name.to_owned(), value)));
+        environment
     }
 
     /// Variables of a worker that are paths.

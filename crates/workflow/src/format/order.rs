@@ -21,6 +21,8 @@ pub(super) enum Place {
     Steps,
     /// The hosts by name.
     Hosts,
+    /// The inputs of the workflow by name.
+    Parameters,
     /// A list with maps of this section.
     ListOf(Section),
     /// Anything else.
@@ -35,9 +37,14 @@ impl Place {
             (Self::Section(Section::Workflow), "environment") => Self::Section(Section::Environment),
             (Self::Section(Section::Workflow | Section::Step), "secrets") => Self::ListOf(Section::Secret),
             (Self::Section(Section::Step), "completion_check") => Self::Section(Section::Check),
+            (Self::Section(Section::Step), "retry") => Self::Section(Section::Retry),
             (Self::Section(Section::Step), "inputs") => Self::ListOf(Section::Input),
             (Self::Section(Section::Step), "outputs") => Self::ListOf(Section::Output),
             (Self::Section(Section::Workflow), "hosts") => Self::Hosts,
+            (Self::Section(Section::Workflow), "defaults") => Self::Section(Section::Defaults),
+            (Self::Section(Section::Defaults), "retry") => Self::Section(Section::Retry),
+            (Self::Section(Section::Workflow), "inputs") => Self::Parameters,
+            (Self::Parameters, _) => Self::Section(Section::Parameter),
             (Self::Hosts, _) => Self::Section(Section::Host),
             (Self::Steps, _) => Self::Section(Section::Step),
             _ => Self::Other,

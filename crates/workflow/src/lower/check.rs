@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use roboppi_ipc::{Capability, WorkerKind};
 
+use super::env::Scope;
 use super::fields::{Field, Fields};
 use super::work::{SharedParts, WorkKeys, work_keys};
 use super::{agent, off, value};
+use crate::control::StepControl;
 use crate::definition::{CompletionCheck, OnExhausted, OnFailure, Step};
 use crate::diagnostic::{Sink, quote};
+use crate::inputs::Variables;
 use crate::keys::Section;
 use crate::kinds::WorkerKinds;
 use crate::source::Value;
@@ -29,12 +32,14 @@ pub(super) struct DraftCheck {
 }
 
 /// What of its step holds for a check as well.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct OfStep {
     pub(super) timeout: Option<Duration>,
     pub(super) grace: Option<Duration>,
     pub(super) max_retries: u32,
     pub(super) on_failure: OnFailure,
+    pub(super) env: Arc<Variables>,
+    pub(super) control: Arc<StepControl>,
 }
 
 impl DraftCheck {
@@ -44,7 +49,7 @@ impl DraftCheck {
     }
 
     pub(super) fn finish(self, of_step: OfStep, shared: &mut SharedParts) -> Option<CompletionCheck> {
-        let OfStep { timeout, grace, max_retries, on_failure } = of_step;
+        let OfStep { timeout, grace, max_retries, on_failure, env, control } = of_step;
         let a_quarter = LEAST_TIMEOUT.max(timeout.unwrap_or(shared.timeout) / 4);
         let capabilities: Arc<[Capability]> = shared.capabilities(&self.work.capabilities);
         let work = Step {
@@ -67,6 +72,8 @@ impl DraftCheck {
             on_limit: None,
             continue_on_error: false,
             secrets: Vec::new(),
+            env,
+            control,
             check: None,
         };
         Some(CompletionCheck {
@@ -82,6 +89,7 @@ impl DraftCheck {
 pub(super) fn check(
     fields: &Fields<'_>,
     kinds: &WorkerKinds,
+    scope: &Scope<'_>,
     sink: &mut Sink<'_>,
 ) -> Option<Box<DraftCheck>> {
     let (most, exhausted) = (fields.get("max_iterations"), fields.get("on_iterations_exhausted"));
@@ -104,7 +112,7 @@ pub(super) fn check(
     }
     let of = Fields::read(at.node, Section::Check, &at.path, at.key_span, sink)?;
     let borrowed = of.has("agent");
-    let work = work_keys(&of, borrowed, kinds, sink);
+    let work = work_keys(&of, borrowed, kinds, scope, sink);
     let decision_file = decision_file(&of, &at, &work, borrowed, sink);
     let text = |name: &str, sink: &mut Sink<'_>| {
         of.get(name).and_then(|at| value::text(&at, sink)).map(|text| text.value)

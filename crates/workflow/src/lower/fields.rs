@@ -22,6 +22,7 @@ fn example(section: Section) -> Option<String> {
         Section::Step => "write the keys of the step below it: `worker`, `capabilities` and `instructions`",
         Section::Input => "write `{from: STEP, artifact: NAME}`",
         Section::Output => "write `{name: NAME, path: PATH}`",
+        Section::Parameter => "write `{default: VALUE}`, or nothing for a text that must be given",
         _ => return None,
     };
     Some(hint.to_owned())
@@ -103,6 +104,10 @@ impl<'n> Fields<'n> {
             Section::Input => format!("`{key}` belongs to an entry of `inputs`, not here"),
             Section::Output => format!("`{key}` belongs to an entry of `outputs`, not here"),
             Section::Secret => format!("`{key}` belongs to an entry of `secrets`, not here"),
+            Section::Parameter => format!("`{key}` belongs to an input of the workflow, not here"),
+            // Whatever defaults have, steps have.
+            Section::Defaults => format!("`{key}` belongs to `defaults`, not here"),
+            Section::Retry => format!("`{key}` belongs to `retry`, not here"),
             Section::Environment => format!("`{key}` belongs to `environment`, not here"),
             Section::Host => format!("`{key}` belongs to an entry of `hosts`, not here"),
         })
@@ -115,6 +120,16 @@ impl<'n> Fields<'n> {
 
     pub(super) fn has(&self, name: &str) -> bool {
         self.known.iter().any(|(key, _)| key.name == name)
+    }
+
+    /// Whether a key is there, with this word as its value.
+    pub(super) fn is_word(&self, name: &str, word: &str) -> bool {
+        self.get(name).is_some_and(|at| matches!(&at.node.value, Value::Text(text) if text == word))
+    }
+
+    /// Adds an entry of another map, if this section knows its key.
+    pub(super) fn add(&mut self, entry: &'n Entry) {
+        self.known.extend(self.section.key(&entry.key).map(|key| (key, entry)));
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Field<'n>> {

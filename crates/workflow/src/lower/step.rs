@@ -8,12 +8,17 @@ use roboppi_ipc::WorkerKind;
 use roboppi_run::StepPath;
 
 use super::check::{DraftCheck, OfStep};
+use super::control::control;
+use super::env::Scope;
 use super::fields::{Field, Fields};
 use super::secrets::secrets;
+use super::step_defaults::StepDefaults;
 use super::work::{SharedParts, WorkKeys, work_keys};
 use super::{Located, agent, check, names, value};
+use crate::control::StepControl;
 use crate::definition::{InputRef, OnFailure, OnLimit, OutputSpec, SecretSource, Step};
 use crate::diagnostic::{Sink, quote};
+use crate::inputs::Variables;
 use crate::keys::Section;
 use crate::kinds::WorkerKinds;
 use crate::source::{Entry, Value};
@@ -39,6 +44,8 @@ pub(crate) struct DraftStep {
     on_limit: Option<OnLimit>,
     continue_on_error: bool,
     secrets: Vec<SecretSource>,
+    env: Arc<Variables>,
+    control: StepControl,
     check: Option<Box<DraftCheck>>,
 }
 
@@ -77,6 +84,8 @@ impl DraftStep {
             on_limit: None,
             continue_on_error: false,
             secrets: Vec::new(),
+            env: Arc::default(),
+            control: StepControl::default(),
             check: None,
         }
     }
@@ -92,11 +101,14 @@ impl DraftStep {
 
     /// The step, when nothing of it is missing.
     pub(super) fn finish(self, shared: &mut SharedParts) -> Option<(StepPath, Step)> {
+        let control = self.control.shared();
         let of_step = OfStep {
             timeout: self.timeout,
             grace: self.grace,
             max_retries: self.max_retries,
             on_failure: self.on_failure,
+            env: Arc::clone(&self.env),
+            control: StepControl { condition: None, ..(*control).clone() }.shared(),
         };
         let check = match self.check {
             Some(check) => Some(Arc::new(check.finish(of_step, shared)?)),
@@ -137,20 +149,30 @@ impl DraftStep {
             on_limit: self.on_limit,
             continue_on_error: self.continue_on_error,
             secrets: self.secrets,
+            env: self.env,
+            control,
             check,
         };
         Some((self.id.value, step))
     }
 }
 
-pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> DraftStep {
+pub(super) fn step<'n>(
+    entry: &'n Entry,
+    defaults: StepDefaults<'n>,
+    kinds: &WorkerKinds,
+    scope: &Scope<'_>,
+    sink: &mut Sink<'_>,
+) -> DraftStep {
     let id = Located { value: StepPath::new(&*entry.key), span: entry.key_span };
     names::step(&entry.key, entry.key_span, sink);
     let mut draft = DraftStep::empty(id);
     let path = format!("steps.{}", entry.key);
-    let Some(fields) = Fields::read(&entry.value, Section::Step, &path, entry.key_span, sink) else {
+    let Some(mut fields) = Fields::read(&entry.value, Section::Step, &path, entry.key_span, sink) else {
         return draft;
     };
+
+    defaults.add_to(&mut fields);
 
     // These take their work from elsewhere; they were refused, and what they lack is no second mistake.
     let borrowed = fields.has("agent") || fields.has("workflow");
@@ -162,7 +184,7 @@ pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> D
     let text = |name: &str, sink: &mut Sink<'_>| {
         fields.get(name).and_then(|at| value::text(&at, sink)).map(|text| text.value)
     };
-    draft.work = work_keys(&fields, borrowed, kinds, sink);
+    draft.work = work_keys(&fields, borrowed, kinds, scope, sink);
     draft.description = fields.get("description").and_then(|at| value::note(&at, sink));
     draft.workspace = text("workspace", sink);
     draft.host = fields.get("host").and_then(|at| value::text(&at, sink));
@@ -183,7 +205,10 @@ pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> D
         fields.get("continue_on_error").and_then(|at| value::flag(&at, sink)).unwrap_or_default();
     draft.secrets = fields.get("secrets").map(|at| secrets(&at, sink)).unwrap_or_default();
     retries(&fields, &mut draft, sink);
-    draft.check = check::check(&fields, kinds, sink);
+    let depends_on = |step: &StepPath| draft.depends_on.iter().any(|on| on.value == *step);
+    draft.control = control(&fields, &depends_on, scope, sink);
+    draft.env = scope.variables(&fields, sink);
+    draft.check = check::check(&fields, kinds, scope, sink);
     let choices = OnLimit::ALL.map(|choice| (choice.name(), choice));
     draft.on_limit = fields.get("on_limit").and_then(|at| value::choice(&at, &choices, sink));
     draft

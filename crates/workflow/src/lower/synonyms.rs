@@ -7,12 +7,14 @@ use crate::source::Value;
 fn called(section: Section, key: &str, value: &Value) -> Option<&'static str> {
     let own = match key {
         "run" | "script" | "cmd" | "command" | "commands" | "prompt" | "task" | "shell" => "instructions",
-        "retries" | "retry" | "max_retry" => "max_retries",
+        "retries" | "max_retry" => "max_retries",
         "timeout-minutes" | "timeout_minutes" | "timeout_ms" | "timeout_s" | "time_limit" => "timeout",
         "needs" | "after" | "requires" | "dependencies" | "deps" => "depends_on",
         "continue-on-error" | "allow_failure" | "ignore_errors" => "continue_on_error",
         "working-directory" | "working_directory" | "cwd" | "dir" | "workdir" => "workspace",
-        "env" => "environment",
+        "variables" | "vars" => "env",
+        "when" | "condition" | "only" => "if",
+        "parameters" | "params" if section == Section::Workflow => "inputs",
         "jobs" | "tasks" | "stages" | "pipeline" | "workflow" | "processes"
             if matches!(value, Value::Map(_) | Value::List(_)) =>
         {
@@ -33,14 +35,11 @@ fn called(section: Section, key: &str, value: &Value) -> Option<&'static str> {
 /// What to do instead of a key that has no equal here.
 fn instead(section: Section, key: &str) -> Option<&'static str> {
     let hint = match (section, key) {
-        (Section::Step, "if" | "when" | "condition" | "only" | "unless") => {
-            "steps have no conditions: test it in `instructions`, and see `depends_on` and `on_failure`"
-        }
         (Section::Step, "uses") => {
             "there are no actions: write their commands as `instructions` of a `CUSTOM` step"
         }
-        (Section::Step, "env" | "environment" | "variables" | "vars") => {
-            "set variables in the script, as `export NAME=value`; `environment` of the workflow selects which are inherited"
+        (Section::Step, "environment") => {
+            "`env` of a step sets variables; `environment` of the workflow selects which are inherited"
         }
         (Section::Step, "matrix" | "strategy" | "parallel" | "for_each" | "loop") => {
             "write a step for each combination"
@@ -55,11 +54,11 @@ fn instead(section: Section, key: &str) -> Option<&'static str> {
         (Section::Workflow, "on" | "triggers" | "schedule") => {
             "a run starts with `roboppi workflow run`; there are no triggers"
         }
-        (Section::Workflow, "defaults") => {
-            "keys that steps share are written once with an anchor below a key that begins with `x-`, and merged with `<<`"
+        (Section::Defaults, "worker" | "capabilities" | "instructions" | "run") => {
+            "keys that some steps share are written once with an anchor below a key that begins with `x-`, and merged with `<<`"
         }
         (Section::Environment, _) => {
-            "`environment` selects by `pass` and `block` which variables are inherited; set others in the script, as `export NAME=value`"
+            "`environment` selects by `pass` and `block` which variables are inherited; `env` sets others"
         }
         _ => return None,
     };

@@ -7,12 +7,14 @@ use std::time::Duration;
 use roboppi_ipc::{Capability, WorkerKind};
 use roboppi_run::StepPath;
 
+use super::env::Scope;
 use super::fields::{Field, Fields};
 use super::{agent, value};
 use crate::definition::AgentOptions;
 use crate::diagnostic::{Sink, nearest, quote};
 use crate::kinds::{OtherKinds, WorkerKinds};
 use crate::source::Value;
+use crate::template::Template;
 
 /// Which worker does what, of a step or of its check, as far as it could be read.
 #[derive(Default)]
@@ -54,11 +56,12 @@ pub(super) fn work_keys(
     fields: &Fields<'_>,
     borrowed: bool,
     kinds: &WorkerKinds,
+    scope: &Scope<'_>,
     sink: &mut Sink<'_>,
 ) -> WorkKeys {
     if let Some(at) = fields.get("run") {
         if !fields.has("instructions") {
-            return script(fields, &at, kinds, sink);
+            return script(fields, &at, kinds, scope, sink);
         }
         let message = format!("{} has no effect beside `instructions`", quote(&at.path));
         let hint = "remove one of them";
@@ -70,14 +73,20 @@ pub(super) fn work_keys(
     let worker = must("worker", sink).and_then(|at| worker(&at, kinds, sink));
     WorkKeys {
         worker,
-        instructions: must("instructions", sink).and_then(|at| instructions(&at, worker, sink)),
+        instructions: must("instructions", sink).and_then(|at| instructions(&at, worker, scope, sink)),
         capabilities: must("capabilities", sink).map(|at| capabilities(&at, sink)).unwrap_or_default(),
         agent: agent::agent(fields, worker, sink),
     }
 }
 
 /// The same of `run`, which says that a script does it.
-fn script(fields: &Fields<'_>, run: &Field<'_>, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> WorkKeys {
+fn script(
+    fields: &Fields<'_>,
+    run: &Field<'_>,
+    kinds: &WorkerKinds,
+    scope: &Scope<'_>,
+    sink: &mut Sink<'_>,
+) -> WorkKeys {
     if let Some(at) = fields.get("worker")
         && let Some(kind) = worker(&at, kinds, sink).filter(|kind| *kind != WorkerKind::CUSTOM)
     {
@@ -89,7 +98,7 @@ fn script(fields: &Fields<'_>, run: &Field<'_>, kinds: &WorkerKinds, sink: &mut 
     let worker = Some(WorkerKind::CUSTOM);
     WorkKeys {
         worker,
-        instructions: instructions(run, worker, sink),
+        instructions: instructions(run, worker, scope, sink),
         capabilities: known.unwrap_or_else(|| vec![Capability::RunCommands]),
         agent: agent::agent(fields, worker, sink),
     }
@@ -100,7 +109,12 @@ const MAX_INSTRUCTIONS: usize = 1 << 20;
 
 /// What the worker is to do. What no message holds, and a NUL, which would cut a script short, are found here and not when the
 /// step starts.
-fn instructions(at: &Field<'_>, worker: Option<WorkerKind>, sink: &mut Sink<'_>) -> Option<String> {
+fn instructions(
+    at: &Field<'_>,
+    worker: Option<WorkerKind>,
+    scope: &Scope<'_>,
+    sink: &mut Sink<'_>,
+) -> Option<String> {
     let text = value::text(at, sink)?;
     if text.value.len() > MAX_INSTRUCTIONS {
         let message = format!(
@@ -115,7 +129,29 @@ fn instructions(at: &Field<'_>, worker: Option<WorkerKind>, sink: &mut Sink<'_>)
         let message = format!("{} holds a NUL, which no shell can read", quote(&at.path));
         sink.error(text.span, message, Some("take it out".to_owned()));
     }
+    references(at, &text.value, worker, scope, sink);
     Some(text.value)
+}
+
+/// What instructions refer to, in a workflow with inputs: in others `${{` is text as any other. A script has values as variables: what
+/// is put into its text would be run.
+fn references(
+    at: &Field<'_>,
+    text: &str,
+    worker: Option<WorkerKind>,
+    scope: &Scope<'_>,
+    sink: &mut Sink<'_>,
+) {
+    if !scope.has_inputs() || !Template::is_in(text) {
+        return;
+    }
+    if worker == Some(WorkerKind::CUSTOM) {
+        let message = format!("{} is a script, into which nothing is put for `${{{{`", quote(&at.path));
+        let hint = "give the value as a variable, `env: { VALUE: \"${{ inputs.NAME }}\" }`, and write \"$VALUE\" in the script";
+        sink.error(at.place(), message, Some(hint.to_owned()));
+    } else {
+        scope.template(at, text, sink);
+    }
 }
 
 /// A kind that is known, or one that another core may have.

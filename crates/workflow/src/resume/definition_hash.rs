@@ -63,7 +63,8 @@ pub(super) fn differences(then: &Node, now: &Node) -> Vec<&'static str> {
 
 /// Keys that came after the hash: a step without them has the hash it had before there were any.
 fn is_later(key: &str) -> bool {
-    ["host", "program", "mcp_config", "add_dirs", "append_system_prompt", "completion_check"].contains(&key)
+    ["host", "program", "mcp_config", "add_dirs", "append_system_prompt", "env", "completion_check"]
+        .contains(&key)
 }
 
 /// What counts of a definition, by key. Each key of the language is decided here: a new one does not compile until it is.
@@ -90,6 +91,9 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         continue_on_error: _,
         // What is hidden of its output.
         secrets: _,
+        env,
+        // When it is done, and how often, does not change what it did.
+        control: _,
         check,
     } = step;
     let AgentOptions {
@@ -132,6 +136,7 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         ("mcp_config", text(mcp_config)),
         ("add_dirs", joined(add_dirs.iter().map(String::as_str))),
         ("append_system_prompt", text(append_system_prompt)),
+        ("env", joined(env.iter().flat_map(|(name, value)| [name.clone(), value.to_string()]))),
         ("completion_check", check.as_ref().map(|check| check_text(check)).unwrap_or_default()),
     ]
 }
@@ -145,8 +150,9 @@ fn check_text(check: &CompletionCheck) -> String {
 }
 
 /// Texts as one, so that different ones are never the same.
-fn joined<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+fn joined(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     texts.into_iter().fold(String::new(), |mut all, text| {
+        let text = text.as_ref();
         let _ = write!(all, "{}:{text}", text.len());
         all
     })

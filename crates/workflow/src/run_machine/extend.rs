@@ -25,7 +25,8 @@ impl RunMachine {
             if step.life != StepPhase::Waiting {
                 continue;
             }
-            match step.dependencies.iter().copied().find(|dependency| self.blocks(*dependency)) {
+            let judges = step.judges_outcomes();
+            match step.dependencies.iter().copied().find(|dependency| !judges && self.blocks(*dependency)) {
                 Some(dependency) => {
                     let dependency = &self.steps[dependency];
                     let why = format!("`{}` {}", dependency.id, past(dependency.life.state()));
@@ -58,7 +59,9 @@ impl RunMachine {
                 let Some(dependency) = self.index.get(dependency).copied() else { continue };
                 self.steps[dependency].dependents.push(index);
                 self.steps[index].dependencies.push(dependency);
-                if matches!(self.steps[dependency].life, StepPhase::Over { satisfies: true, .. }) {
+                let judges = self.steps[index].judges_outcomes();
+                if matches!(self.steps[dependency].life, StepPhase::Over { satisfies, .. } if satisfies || judges)
+                {
                     self.steps[index].blockers -= 1;
                 }
             }

@@ -102,7 +102,8 @@ impl RunMachine {
         }
         let remarks = [(StepState::Incomplete, "incomplete"), (StepState::Skipped, "skipped by the user")];
         let remarks = remarks.into_iter().filter_map(|(state, what)| {
-            let steps = self.steps.iter().filter(|step| step.life.state() == state);
+            let is_it = |step: &&RunStep| step.life.state() == state && !step.is_left_out;
+            let steps = self.steps.iter().filter(is_it);
             let names: Vec<_> = steps.map(|step| step.id.as_str()).collect();
             (!names.is_empty()).then(|| listed(what, &names))
         });

@@ -93,7 +93,8 @@ impl RunMachine {
                 return Err(format!("`{id}` is under way"));
             }
         }
-        match step.dependencies.iter().find(|dependency| self.blocks(**dependency)) {
+        let judges = step.judges_outcomes();
+        match step.dependencies.iter().find(|dependency| !judges && self.blocks(**dependency)) {
             Some(dependency) => {
                 let other = &self.steps[*dependency];
                 let (other, how) = (&other.id, past(other.life.state()));
@@ -112,13 +113,14 @@ impl RunMachine {
     fn wait_again(&mut self, index: usize, why: &str, out: &mut Vec<RunEffect>) {
         let satisfied = !self.blocks(index);
         self.steps[index].life = StepPhase::Waiting;
+        self.steps[index].is_left_out = false;
         self.open += 1;
         self.change(index, StepState::Pending, Some(why.to_owned()), out);
-        if !satisfied {
-            return;
-        }
         // What has started on the strength of it goes on; the others wait for it once more.
         for dependent in self.steps[index].dependents.clone() {
+            if !satisfied && !self.steps[dependent].judges_outcomes() {
+                continue;
+            }
             self.steps[dependent].blockers += 1;
             let may_start =
                 matches!(self.steps[dependent].life, StepPhase::Ready | StepPhase::Limited { .. });
@@ -139,7 +141,9 @@ impl RunMachine {
                 let step = &self.steps[dependent];
                 let skipped =
                     matches!(step.life, StepPhase::Over { state: StepState::Skipped, satisfies: false, .. });
-                if skipped && !step.dependencies.iter().any(|other| self.blocks(*other)) {
+                let blocked =
+                    !step.judges_outcomes() && step.dependencies.iter().any(|other| self.blocks(*other));
+                if (skipped || step.is_left_out) && !blocked {
                     self.wait_again(dependent, &why, out);
                     visited.push(dependent);
                 }

@@ -8,6 +8,7 @@ use roboppi_run::{AttemptRef, StepState, cancel_words, units};
 use super::attempt_end::without_limit;
 use super::step::{StepPhase, VisiblePhase};
 use super::{AttemptEnd, Phase, RunEffect, RunMachine, RunTimerSubject};
+use crate::control::chance;
 use crate::definition::OnFailure;
 
 /// Time between the end of a failed attempt, counted from 1, and the start of the next one.
@@ -74,7 +75,11 @@ impl RunMachine {
     pub(super) fn make_ready_if_free(&mut self, index: usize) {
         let step = &self.steps[index];
         if step.blockers == 0 && step.life == StepPhase::Waiting && self.phase == Phase::Running {
-            self.make_ready(index);
+            if step.control.condition.is_some() {
+                self.to_judge.push_back(index);
+            } else {
+                self.make_ready(index);
+            }
         }
     }
 
@@ -86,6 +91,7 @@ impl RunMachine {
 
     /// Starts what may start, and ends the run when nothing is left.
     pub(super) fn settle(&mut self, now: Mono, out: &mut Vec<RunEffect>) {
+        self.judge(now, out);
         if self.phase == Phase::Running {
             while self.active < self.concurrency
                 && let Some(index) = self.ready.pop_first()
@@ -100,6 +106,7 @@ impl RunMachine {
             }
             // Cannot happen to a checked workflow. One that waits for itself must still come to an end.
             if self.active == 0 && self.retrying == 0 && self.ready.is_empty() {
+                self.to_judge.clear();
                 for index in 0..self.steps.len() {
                     if self.steps[index].life == StepPhase::Waiting {
                         let detail = "a step it depends on can never end".to_owned();
@@ -376,15 +383,26 @@ impl RunMachine {
         let attempts = step.rounds.attempts();
         let (attempt, most) = (attempts.made(), attempts.allowed());
         let running = self.phase == Phase::Running;
-        if running && may_retry && !fatal && attempts.are_left() {
-            let after = retry_delay(attempt);
+        let policy = step.control.retry.as_ref();
+        let is_covered = policy.is_none_or(|policy| policy.covers(class));
+        if running && may_retry && !fatal && is_covered && attempts.are_left() {
+            let own =
+                policy.map(|policy| policy.delay(attempt, chance(self.seed, step.id.as_str(), attempt)));
+            let after = own.unwrap_or_else(|| retry_delay(attempt));
             let epoch = self.set_timer(RunTimerSubject::Retry(step.id.clone()), after, out);
             self.retrying += 1;
             self.steps[index].life = StepPhase::Retrying { epoch };
-            let detail = format!("attempt {attempt} of {most}: {detail}");
+            let next = own.map_or_else(String::new, |wait| format!("; next attempt in {}", time_words(wait)));
+            let detail = format!("attempt {attempt} of {most}: {detail}{next}");
             self.change(index, StepState::Retrying, Some(detail), out);
             return;
         }
+        let detail = if is_covered || !attempts.are_left() || fatal || !may_retry {
+            detail
+        } else {
+            let class = class.map_or_else(|| "none".to_owned(), |class| class.name().to_owned());
+            format!("{detail}; not retried: its class, {class}, is not one of `retry.on`")
+        };
         let detail = if attempt > 1 { format!("attempt {attempt} of {most}: {detail}") } else { detail };
         self.give_up(now, index, Failure { state, is_fatal: fatal, limit_until: None }, detail, out);
     }
@@ -427,7 +445,10 @@ impl RunMachine {
             let step = &self.steps[index];
             let why = format!("`{}` {}", step.id, past(step.life.state()));
             for dependent in step.dependents.clone() {
-                if self.steps[dependent].life == StepPhase::Waiting {
+                if self.steps[dependent].judges_outcomes() {
+                    self.steps[dependent].blockers -= 1;
+                    self.make_ready_if_free(dependent);
+                } else if self.steps[dependent].life == StepPhase::Waiting {
                     let state = self.steps[dependent].state_without_a_start();
                     self.over(now, dependent, state, false, Some(why.clone()), out);
                     blocked.push(dependent);

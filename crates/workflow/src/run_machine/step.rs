@@ -1,5 +1,6 @@
 //! One step inside a run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_ipc::{Cancel, Mono};
@@ -7,6 +8,7 @@ use roboppi_run::{AttemptRef, Role, StepPath, StepState};
 
 use super::policy::{FailurePolicy, LimitWaits, Rounds};
 use super::step_budget::StepBudget;
+use crate::control::StepControl;
 use crate::definition::OnLimit;
 use crate::plan::Node;
 
@@ -21,6 +23,9 @@ pub(super) struct RunStep {
     pub(super) blockers: usize,
     pub(super) rounds: Rounds,
     pub(super) failure: FailurePolicy,
+    pub(super) control: Arc<StepControl>,
+    /// Its condition was false.
+    pub(super) is_left_out: bool,
     pub(super) budget: StepBudget,
     pub(super) on_limit: Option<OnLimit>,
     /// Places of the accounts whose limits its work and its check are subject to.
@@ -111,6 +116,8 @@ impl RunStep {
             blockers: 0,
             rounds: Rounds::new(node),
             failure: FailurePolicy { on_failure: step.on_failure, continue_on_error: step.continue_on_error },
+            control: Arc::clone(&step.control),
+            is_left_out: false,
             budget: StepBudget::new(node),
             on_limit: step.on_limit,
             accounts: [None; 2],

@@ -3,8 +3,12 @@
 use roboppi_ipc::{Capability, WorkerKind};
 use serde_json::{Value, json};
 
+use crate::inputs::LONGEST_VALUE;
 use crate::keys::{KeyDoc, Section};
+use crate::lower::control::RETRIED;
+use crate::lower::env::OURS;
 use crate::plan::MOST_STEPS;
+use crate::template::NAME_PATTERN;
 
 /// What a value may be.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +61,14 @@ pub(super) enum Shape {
     Variables,
     /// A duration of at least a second.
     Lease,
+    /// Texts by the names of variables that are not ours; numbers and booleans are texts as well.
+    Env,
+    /// Inputs of the workflow by name.
+    Parameters,
+    /// A text, which may be empty, a number or a boolean.
+    Scalar,
+    /// A condition; what it says is beyond a schema.
+    Condition,
 }
 
 impl Shape {
@@ -76,6 +88,18 @@ impl Shape {
             (Section::Host, "command") => return Some(Self::Command),
             (Section::Host, "env") => return Some(Self::Variables),
             (Section::Host, "labels") => return list(Self::Label),
+            (Section::Workflow | Section::Step, "env") => return Some(Self::Env),
+            (Section::Workflow, "inputs") => return Some(Self::Parameters),
+            (Section::Step, "if") => return Some(Self::Condition),
+            (Section::Workflow, "defaults") => return Some(Self::Of("defaults")),
+            (Section::Step | Section::Defaults, "retry") => return Some(Self::Of("retry")),
+            (Section::Retry, "on") => {
+                let classes = RETRIED.iter().map(|class| class.name().to_owned()).collect();
+                return Some(Self::List(1, Box::new(Self::Words(classes))));
+            }
+            // What fits its type is said where the type is.
+            (Section::Parameter, "default") => return Some(Self::Scalar),
+            (Section::Parameter, "options") => return Some(Self::List(1, Box::new(Self::Scalar))),
             (Section::Host, "lease") => return Some(Self::Lease),
             // Beside `instructions` it is not read, and what it is otherwise is said where that is known.
             (_, "run") => return Some(Self::Anything),
@@ -182,6 +206,25 @@ impl Shape {
                 reference("duration"),
                 {"not": {"pattern": r"^\s*0*[0-9]{1,3}ms\s*$"}},
             ]}),
+            Self::Env => json!({
+                "type": "object",
+                "propertyNames": {"minLength": 1, "pattern": format!(r"^(?!{OURS})[^=\x00]*$")},
+                "additionalProperties": {
+                    "type": ["string", "number", "boolean"],
+                    "maxLength": LONGEST_VALUE,
+                    "pattern": super::NO_NUL,
+                },
+            }),
+            Self::Parameters => json!({
+                "type": "object",
+                "propertyNames": {"pattern": NAME_PATTERN},
+                "additionalProperties": {"anyOf": [{"type": "null"}, reference("parameter")]},
+            }),
+            Self::Condition => json!({ "anyOf": [
+                {"type": "boolean"},
+                {"type": "string", "minLength": 1, "examples": ["failure()", "inputs.target == 'production'"]},
+            ]}),
+            Self::Scalar => json!({ "type": ["string", "number", "boolean"] }),
             // What is off may be any map.
             Self::Check => json!({
                 "if": super::off(), "then": true, "else": reference("check"),

@@ -9,6 +9,7 @@ use roboppi_workflow::{
 mod bench;
 mod budgets;
 mod commands;
+mod conditions;
 mod extension;
 mod fail_fast;
 mod iterations;
