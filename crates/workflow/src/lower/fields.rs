@@ -90,7 +90,8 @@ impl<'n> Fields<'n> {
         let key = &*entry.key;
         let taken = |name: &str| self.known.iter().any(|(known, _)| known.name == name);
         let names = self.section.keys().map(|key| key.name).filter(|name| !taken(name));
-        if let Some(name) = nearest(key, names) {
+        // Words of two letters are all alike.
+        if let Some(name) = nearest(key, names).filter(|name| name.len() > 2 || key.len() > 2) {
             return Some(format!("did you mean `{name}`?"));
         }
         if let Some(hint) = synonyms::hint(self.section, key, &entry.value.value) {
