@@ -113,6 +113,14 @@ impl Failure {
             StartError::Record(_) | StartError::Temporary(_) => {
                 "set ROBOPPI_STATE_DIR or TMPDIR to a directory you can write to"
             }
+            StartError::Branch { hint, .. } => {
+                let hint = hint.clone();
+                let failure = Self::usage(error);
+                return match hint {
+                    Some(hint) => failure.hint(&hint),
+                    None => failure,
+                };
+            }
             StartError::Workspace { .. } | StartError::Signals(_) => return Self::infrastructure(error),
         };
         Self::infrastructure(error).hint(hint)

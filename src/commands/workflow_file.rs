@@ -9,12 +9,14 @@ use clap::Args;
 use nix::sys::stat::{SFlag, fstat};
 use roboppi_report::style::{self, ColourChoice, ColourVariables, StreamKind};
 use roboppi_supervisor::WorkflowFile;
-use roboppi_workflow::{Parsed, Severity, WorkerKinds, parse_within};
+use roboppi_workflow::{Parsed, Severity, Sources, WorkerKinds, parse_within};
 
 use crate::exit::Failure;
 use crate::options::Color;
 use crate::options::values::size;
 use crate::terminal;
+
+mod sources;
 
 /// The file that is run when none is named.
 pub(crate) const DEFAULT: &str = "roboppi.yaml";
@@ -58,20 +60,36 @@ impl Loaded {
     }
 
     /// Checks it as a workflow that may name these kinds of workers.
-    pub(crate) fn parse(&self, how: &ReadArgs, kinds: &WorkerKinds) -> Parsed {
-        let parsed = parse_within(&self.text, self.most_bytes, kinds);
-        if how.strict { parsed.deny_warnings() } else { parsed }
+    pub(crate) fn parse(&self, how: &ReadArgs, kinds: &WorkerKinds) -> Checked {
+        let (parsed, sources) = sources::parse(&self.name, &self.path, &self.text, self.most_bytes, kinds);
+        Checked { parsed: judged(parsed, how), sources }
+    }
+
+    /// The same without the files it names.
+    pub(crate) fn parse_alone(&self, how: &ReadArgs, kinds: &WorkerKinds) -> Checked {
+        let parsed = judged(parse_within(&self.text, self.most_bytes, kinds), how);
+        Checked { parsed, sources: Sources::new(self.name.as_str(), self.text.as_str()) }
     }
 
     /// Prints what is wrong with it on stderr, and how much that is.
-    pub(crate) fn print_problems(&self, parsed: &Parsed, color: Color) {
+    pub(crate) fn print_problems(&self, Checked { parsed, sources }: &Checked, color: Color) {
         if parsed.diagnostics.is_empty() {
             return;
         }
         let colour = use_colour_of_run(color, &io::stderr());
-        terminal::print_rendered(parsed.render(&self.name, &self.text, colour));
+        terminal::print_rendered(parsed.render_sources(sources, colour));
         terminal::note(&format!("{}: {}", self.name, counted(parsed)));
     }
+}
+
+/// A file that was checked, with those it names.
+pub(crate) struct Checked {
+    pub(crate) parsed: Parsed,
+    pub(crate) sources: Sources,
+}
+
+fn judged(parsed: Parsed, how: &ReadArgs) -> Parsed {
+    if how.strict { parsed.deny_warnings() } else { parsed }
 }
 
 /// How many errors and warnings there are: `2 errors, 1 warning`.
@@ -98,10 +116,10 @@ pub(crate) fn read(
         ));
     }
     let loaded = load(path, how)?;
-    let parsed = loaded.parse(how, kinds);
-    loaded.print_problems(&parsed, color);
+    let checked = loaded.parse(how, kinds);
+    loaded.print_problems(&checked, color);
     let Loaded { name, path, text, most_bytes } = loaded;
-    match parsed.workflow {
+    match checked.parsed.workflow {
         Some(workflow) => Ok(WorkflowFile { path, text, most_bytes, workflow }),
         None => Err(Failure::usage(format!("{name} is not a workflow that can run"))),
     }

@@ -74,9 +74,9 @@ fn one(file: &Path, args: &FmtArgs, kinds: &WorkerKinds) -> Result<Outcome, Fail
             return Ok(Outcome::Refused);
         }
     };
-    let parsed = loaded.parse(&args.reading, kinds);
-    if parsed.workflow.is_none() {
-        loaded.print_problems(&parsed, args.color);
+    let checked = loaded.parse_alone(&args.reading, kinds);
+    if checked.parsed.workflow.is_none() {
+        loaded.print_problems(&checked, args.color);
         return Ok(Outcome::Refused);
     }
     let formatted = match format(loaded.text()) {

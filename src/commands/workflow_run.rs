@@ -17,7 +17,7 @@ use roboppi_run::RunMode;
 use roboppi_supervisor::{
     HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, SpanSettings, WorkflowFile,
 };
-use roboppi_workflow::{LimitPolicy, OnLimit, parse_duration};
+use roboppi_workflow::{BranchOptions, LimitPolicy, OnLimit, parse_duration};
 use tokio::task::LocalSet;
 
 use crate::commands::ipc_trace::trace;
@@ -86,6 +86,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     }
     let mut settings = settings(&args.how, file, workspace)?;
     settings.fail_fast = args.plan.fail_fast;
+    settings.branches = args.old.branches()?;
     if let Some(earlier) = earlier
         && let Some(code) = earlier.plan(args, &mut settings)?
     {
@@ -329,6 +330,7 @@ fn settings(
         other_core: exit::OTHER_CORE.to_owned(),
         limits: LimitPolicy { on_limit: on_limit(args), longest: args.limit_wait },
         fail_fast: false,
+        branches: BranchOptions::default(),
         resume: None,
         spans: SpanSettings::default(),
     })

@@ -9,7 +9,7 @@ use roboppi_workflow::WorkerKinds;
 use serde_json::Value;
 
 use crate::commands::out;
-use crate::commands::workflow_file::{self, ReadArgs};
+use crate::commands::workflow_file::{self, Checked, ReadArgs};
 use crate::cores::Cores;
 use crate::exit::{self, Failure};
 use crate::options::{Color, Output};
@@ -58,9 +58,9 @@ fn in_text(files: &[PathBuf], args: &ValidateArgs, kinds: &WorkerKinds) -> Resul
                 continue;
             }
         };
-        let parsed = loaded.parse(&args.reading, kinds);
-        loaded.print_problems(&parsed, args.color);
-        match &parsed.workflow {
+        let checked = loaded.parse(&args.reading, kinds);
+        loaded.print_problems(&checked, args.color);
+        match &checked.parsed.workflow {
             // That nobody reads it does not make the file wrong; that it cannot be written is an error of its own.
             Some(workflow) => drop(out::print(&fine(&loaded.name, workflow.steps.len()))?),
             None => wrong += 1,
@@ -83,7 +83,10 @@ fn in_json(files: &[PathBuf], args: &ValidateArgs, kinds: &WorkerKinds) -> Resul
     let files: Vec<Value> = files
         .iter()
         .map(|file| match workflow_file::load(file, &args.reading) {
-            Ok(loaded) => problems::object(&loaded.name, &loaded.parse(&args.reading, kinds), loaded.text()),
+            Ok(loaded) => {
+                let Checked { parsed, sources } = loaded.parse(&args.reading, kinds);
+                problems::object(&loaded.name, &parsed, &sources)
+            }
             Err(failure) => problems::unreadable(&file.display().to_string(), &failure.message()),
         })
         .collect();

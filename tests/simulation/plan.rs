@@ -73,6 +73,7 @@ impl Plan {
         let workflow = Workflow {
             only: Vec::new(),
             budget: roboppi_workflow::Budget::default(),
+            branch: roboppi_workflow::BranchKeys::default(),
             name: "sample".to_owned(),
             description: None,
             timeout: ms(timeout),
@@ -174,6 +175,7 @@ fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {
         env: Arc::default(),
         control: Arc::default(),
         check: None,
+        call: None,
     }
 }
 

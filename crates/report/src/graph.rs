@@ -58,7 +58,7 @@ pub fn object(name: &str, plan: &Plan) -> String {
             json!({
                 "step": step.node.path,
                 "stage": step.stage,
-                "worker": step.node.step.worker.name(),
+                "worker": step.node.kind().name(),
                 "description": step.node.step.description,
             })
         })

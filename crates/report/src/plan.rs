@@ -25,7 +25,7 @@ pub fn render(name: &str, plan: &Plan) -> String {
             stage.to_string(),
             first_words(node.path.as_str()),
             after(node),
-            node.step.worker.name().to_owned(),
+            node.kind().name().to_owned(),
             limits(node).join(", "),
         ]
     }));
@@ -56,7 +56,7 @@ pub fn object(name: &str, plan: &Plan) -> String {
                 "step": node.path,
                 "stage": stage,
                 "dependsOn": step.depends_on,
-                "worker": step.worker.name(),
+                "worker": node.kind().name(),
                 "timeoutMs": millis(step.time_limit()),
                 "maxAttempts": step.max_attempts(),
                 "continueOnError": step.continue_on_error,
@@ -87,7 +87,7 @@ pub(crate) fn stages(plan: &Plan) -> HashMap<&StepPath, usize> {
     let mut waiting: HashMap<&StepPath, usize> = HashMap::new();
     let mut dependents: HashMap<&StepPath, Vec<&StepPath>> = HashMap::new();
     let mut free: Vec<&StepPath> = Vec::new();
-    for (before, path) in plan.edges() {
+    for (before, path) in order(plan) {
         dependents.entry(before).or_default().push(path);
         *waiting.entry(path).or_default() += 1;
     }
@@ -111,6 +111,28 @@ pub(crate) fn stages(plan: &Plan) -> HashMap<&StepPath, usize> {
         }
     }
     stages
+}
+
+/// Which node starts after which: what depends on it, the steps of its workflow, and what depends on the step that runs theirs.
+fn order(plan: &Plan) -> Vec<(&StepPath, &StepPath)> {
+    let mut edges: Vec<(&StepPath, &StepPath)> = plan.edges().collect();
+    let mut dependents: HashMap<&StepPath, Vec<&StepPath>> = HashMap::new();
+    for (before, path) in &edges {
+        dependents.entry(before).or_default().push(path);
+    }
+    for node in plan.nodes() {
+        let above = |path: &StepPath| {
+            let above = plan.node(&path.parent()?)?;
+            above.step.call.is_some().then_some(&above.path)
+        };
+        let mut next = above(&node.path);
+        edges.extend(next.map(|group| (group, &node.path)));
+        while let Some(group) = next {
+            edges.extend(dependents.get(group).into_iter().flatten().map(|after| (&node.path, *after)));
+            next = above(group);
+        }
+    }
+    edges
 }
 
 /// The nodes by stage, and within one in the order of the file.

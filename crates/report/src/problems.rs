@@ -1,7 +1,7 @@
 //! What is wrong with workflow files, for programs.
 
 use roboppi_untrusted::json;
-use roboppi_workflow::Parsed;
+use roboppi_workflow::{Parsed, Sources};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -28,6 +28,9 @@ pub(crate) struct FileReport<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Problem<'a> {
+    /// The file, if it is another one that the workflow names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     /// `error`: the workflow cannot run; `warning`: it can.
     severity: &'a str,
     /// What is wrong.
@@ -46,11 +49,12 @@ struct Problem<'a> {
     source: Option<String>,
 }
 
-/// What is wrong with a file of this text.
+/// What is wrong with a file, the first one of these, and with those it names.
 #[must_use]
-pub fn object(name: &str, parsed: &Parsed, text: &str) -> Value {
-    let problems = parsed.diagnostics.iter().zip(parsed.excerpts(text));
+pub fn object(name: &str, parsed: &Parsed, sources: &Sources) -> Value {
+    let problems = parsed.diagnostics.iter().zip(parsed.excerpts(sources));
     let diagnostics = problems.map(|(problem, excerpt)| Problem {
+        file: Some(sources.file(problem.span.file).name.as_str()).filter(|file| *file != name),
         severity: problem.severity.name(),
         message: &problem.message,
         hint: problem.hint.as_deref(),

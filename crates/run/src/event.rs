@@ -294,6 +294,17 @@ pub struct StepPlan {
     pub host: HostId,
 }
 
+impl StepPlan {
+    /// The kind of a step that runs a workflow of its own in place of a worker.
+    pub const WORKFLOW: &'static str = "WORKFLOW";
+
+    /// Whether it runs a workflow: then it has no worker, no process and no log.
+    #[must_use]
+    pub fn runs_a_workflow(&self) -> bool {
+        self.worker.name() == Self::WORKFLOW
+    }
+}
+
 /// A stage of an attempt, tagged by `name` in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -274,7 +274,8 @@ impl StepView {
     /// Whether an agent works on it, and not a command.
     #[must_use]
     pub fn is_agent(&self) -> bool {
-        self.facts.unwrap_or_else(|| WorkerFacts::assumed(self.plan.worker)).agent
+        !self.plan.runs_a_workflow()
+            && self.facts.unwrap_or_else(|| WorkerFacts::assumed(self.plan.worker)).agent
     }
 
     /// The kind of worker of an attempt of it: that of its check, or its own.

@@ -21,6 +21,7 @@ use find::{Place, find};
 use placed::{Placed, take_back};
 use remains::STAGING;
 use root::Root;
+use step_place::{enter_step, names_of};
 use transfer::Transfer;
 use tree_error::TreeError;
 use writer::MetadataWriter;
@@ -29,11 +30,13 @@ mod artifact_error;
 pub(crate) mod artifact_reader;
 mod beneath;
 mod decision;
+mod exports;
 mod find;
 mod metadata;
 mod placed;
 mod remains;
 mod root;
+mod step_place;
 mod stop;
 mod transfer;
 mod tree_error;
@@ -78,7 +81,7 @@ pub(crate) type ArtifactName = (StepPath, String);
 /// The hash of an artifact as it is now; `None` when there is none. For files no worker writes at the moment.
 pub(crate) fn hash_of(context_dir: &Path, step: &StepPath, artifact: &str) -> io::Result<Option<String>> {
     let open = || -> Result<Dir, TreeError> {
-        Dir::open(context_dir)?.enter(OsStr::new(step.as_str()))?.enter(OsStr::new(artifact))
+        enter_step(&Dir::open(context_dir)?, step)?.enter(OsStr::new(artifact))
     };
     let dir = match open() {
         Ok(dir) => dir,
@@ -140,7 +143,7 @@ impl ContextDir {
         let mut problems = Vec::new();
         let steps: BTreeSet<_> = workflow.steps.keys().chain(stale.iter().map(|(step, _)| step)).collect();
         for step in steps {
-            if let Ok(dir) = self.root.dir().and_then(|root| root.enter(OsStr::new(step.as_str()))) {
+            if let Ok(dir) = self.root.dir().and_then(|root| enter_step(&root, step)) {
                 if remains::takes_nothing(workflow, step.as_str()) {
                     take_back(&dir, &workspace);
                 }
@@ -150,7 +153,7 @@ impl ContextDir {
         }
         for (step, name) in stale {
             // Otherwise nothing was left, or what is there is refused when the directories of the steps are made.
-            if let Ok(dir) = self.root.dir().and_then(|root| root.enter(OsStr::new(step.as_str()))) {
+            if let Ok(dir) = self.root.dir().and_then(|root| enter_step(&root, step)) {
                 problems.extend(remains::remove_names(&dir, std::iter::once(name.as_str())));
             }
         }
@@ -208,7 +211,7 @@ impl ContextDir {
         placed: Option<&mut Placed>,
     ) -> Result<(String, Vec<String>), TreeError> {
         let (from, artifact, target) = (&input.from, &input.artifact, input.target());
-        let source = self.root.dir()?.enter(OsStr::new(from.as_str()))?.enter(OsStr::new(artifact))?;
+        let source = enter_step(&*self.root.dir()?, from)?.enter(OsStr::new(artifact))?;
         let to = Dir::anchor(workspace)?.make(OsStr::new(target))?;
         let mut transfer = Transfer::new(limits, Some(to.id()?));
         if let Some(placed) = placed {
@@ -237,7 +240,7 @@ impl ContextDir {
             // As people know the directory, not as it was found.
             let below = artifact.path.strip_prefix(step.path()).map(Path::to_owned);
             if let Ok(below) = below {
-                artifact.path = self.path().join(id.as_str()).join(below);
+                artifact.path = self.path().join(names_of(id).join("/")).join(below);
             }
         }
         Ok(copied)

@@ -33,6 +33,14 @@ pub enum StartError {
         /// The run that uses it, in words.
         run: String,
     },
+    /// The run may not work on the git branch of its workspace.
+    #[error("{why}")]
+    Branch {
+        /// Why, one line.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// There is no place for the record, not even a temporary one.
     #[error("cannot keep a record of the run: {0}")]
     Record(#[from] RecordError),

@@ -8,6 +8,7 @@
 //! Everything acting runs on one current-thread runtime.
 
 pub mod artifacts;
+mod branches;
 mod clock;
 mod commit;
 mod context_dir;

@@ -123,6 +123,9 @@ impl SupervisorMachine {
             SupervisorInput::OutputsCollected { of, result } => {
                 self.news.push_back(RunInput::OutputsCollected { of, result });
             }
+            SupervisorInput::GroupOpened { of, result } => {
+                self.news.push_back(RunInput::GroupOpened { of, result });
+            }
             SupervisorInput::IterationDecided { of, decision } => {
                 self.news.push_back(RunInput::IterationDecided { of, decision });
             }
@@ -369,6 +372,8 @@ impl SupervisorMachine {
             }
             effect @ (RunEffect::CollectOutputs { .. }
             | RunEffect::DecideIteration { .. }
+            | RunEffect::OpenGroup { .. }
+            | RunEffect::GroupClosed { .. }
             | RunEffect::StepChanged { .. }
             | RunEffect::PlanExtended { .. }) => out.push(SupervisorEffect::Run(effect)),
         }

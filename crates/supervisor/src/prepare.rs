@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::branches::Branches;
 use crate::clock;
 use crate::commit::Commit;
 use crate::context_dir::ContextDir;
@@ -41,6 +42,7 @@ pub struct PreparedRun {
     /// Says to everybody that this process lives.
     pub(crate) life: SignOfLife,
     pub(crate) context: ContextDir,
+    pub(crate) branches: Branches,
     pub(crate) recorder: Recorder,
     pub(crate) commands: mpsc::Receiver<RunCommand>,
     pub(crate) control: Option<ControlPlace>,
@@ -62,6 +64,7 @@ impl PreparedRun {
             return Err(unusable(io::ErrorKind::NotADirectory.into()));
         }
         fs::create_dir_all(workspace).map_err(unusable)?;
+        let (branches, unwatched) = Branches::begin(&settings)?;
         let commit = Commit::of(workspace);
         let context_error = |source| StartError::ContextDir { path: settings.context_dir(), source };
         let workflow = &settings.source.workflow;
@@ -110,7 +113,7 @@ impl PreparedRun {
             let message = format!("no other process can send commands to this run: {error}");
             recorder.warn(message, None);
         }
-        for problem in left {
+        for problem in unwatched.into_iter().chain(left) {
             recorder.warn(problem, None);
         }
         if let Some(why) = substitute {
@@ -137,6 +140,7 @@ impl PreparedRun {
         }
         let control = control.ok();
         let run = Self {
+            branches,
             settings,
             plan,
             run_id,

@@ -36,8 +36,10 @@ use crate::spans;
 mod artifacts;
 mod checks;
 mod context;
+mod convergence;
 mod facts;
 mod fingerprint;
+mod groups;
 mod hosts;
 mod job;
 mod metadata;
@@ -49,6 +51,7 @@ mod tests;
 mod timers;
 
 use context::{Inbox, RunContext};
+use groups::OpenGroup;
 use perform::{PreparedAttempt, TaskDone};
 use requests::Requests;
 use timers::Timers;
@@ -144,6 +147,8 @@ struct Runner {
     attempts: HashMap<AttemptRef, PreparedAttempt>,
     /// Attempts whose outputs are being collected, and how that is stopped.
     collecting: HashMap<AttemptRef, Stop>,
+    /// Subworkflows under way.
+    groups: HashMap<AttemptRef, OpenGroup>,
     /// What the first core is.
     launch: Option<CoreLaunch>,
     /// What lost cores are followed by, where they can be.
@@ -194,6 +199,7 @@ impl Runner {
             requests: Requests::default(),
             attempts: HashMap::new(),
             collecting: HashMap::new(),
+            groups: HashMap::new(),
             launch: Some(launch),
             successor,
             links: BTreeMap::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use roboppi_ipc::RecordLimits;
 use roboppi_ipc::io::Trace;
 use roboppi_run::{RunMode, TraceParent, TraceSampler};
-use roboppi_workflow::{LimitPolicy, Workflow};
+use roboppi_workflow::{BranchOptions, LimitPolicy, Workflow};
 
 use crate::{HeartbeatSettings, Resume, RunSecrets};
 
@@ -48,6 +48,8 @@ pub struct RunSettings {
     pub limits: LimitPolicy,
     /// The first failure that counts ends the run.
     pub fail_fast: bool,
+    /// What the command line and the environment say of branches.
+    pub branches: BranchOptions,
     /// What it takes over from an earlier run.
     pub resume: Option<Resume>,
     /// Where it stands in a distributed trace.

@@ -1,6 +1,6 @@
 //! A workflow that may run: every name resolved, every value checked.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -8,9 +8,12 @@ use indexmap::IndexMap;
 use roboppi_ipc::{Capability, VariablePolicy, WorkerKind};
 use roboppi_run::StepPath;
 
+use crate::branch::BranchKeys;
 use crate::budget::Budget;
 use crate::control::StepControl;
+use crate::convergence::Convergence;
 use crate::defaults;
+use crate::diagnostic::Span;
 use crate::inputs::{InputSpec, Variables};
 
 /// A checked workflow.
@@ -26,6 +29,8 @@ pub struct Workflow {
     pub concurrency: Option<u32>,
     /// What all agents of a run may use up together.
     pub budget: Budget,
+    /// On which git branch it works.
+    pub branch: BranchKeys,
     /// Where artifacts go, relative to the workspace or absolute.
     pub context_dir: Option<String>,
     /// Values that must not be seen.
@@ -130,6 +135,8 @@ pub struct Step {
     pub control: Arc<StepControl>,
     /// What decides whether it is complete; `None` when it is done once.
     pub check: Option<Arc<CompletionCheck>>,
+    /// The workflow that it runs, in place of a worker; `None` for a step with a worker.
+    pub call: Option<Arc<Subworkflow>>,
 }
 
 /// What decides after each iteration of a step whether it is complete.
@@ -144,6 +151,67 @@ pub struct CompletionCheck {
     pub max_iterations: u32,
     /// What follows when the last one is not complete either.
     pub on_exhausted: OnExhausted,
+    /// How it is noticed that there is no progress; `None` when nobody looks.
+    pub convergence: Option<Arc<Convergence>>,
+}
+
+/// The workflow that a step runs. Its steps are those of [`Workflow::steps`] whose paths are below the step.
+#[derive(Clone, Debug, Eq)]
+pub struct Subworkflow {
+    /// Its file as it is written, relative to the file that names it, or absolute.
+    pub file: String,
+    /// Where that is written.
+    pub span: Span,
+    /// Artifacts of its steps that are artifacts of the step.
+    pub exports: Vec<InputRef>,
+    /// What is done with what was exported before.
+    pub mode: ExportsMode,
+    /// What `subworkflow_event_prefix` says, with `bubble_subworkflow_events`.
+    pub event_prefix: Option<String>,
+    /// Its steps at a time, in addition to the limit of the run.
+    pub concurrency: Option<u32>,
+    /// Its steps are among those of the workflow. Otherwise its file was not read.
+    pub is_linked: bool,
+}
+
+/// Where the file is named makes no difference.
+impl PartialEq for Subworkflow {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { file, span: _, exports, mode, event_prefix, concurrency, is_linked } = self;
+        (file, exports, mode, event_prefix, concurrency, is_linked)
+            == (
+                &other.file,
+                &other.exports,
+                &other.mode,
+                &other.event_prefix,
+                &other.concurrency,
+                &other.is_linked,
+            )
+    }
+}
+
+/// What is done with the exports of an earlier iteration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ExportsMode {
+    /// `merge`: files that are not exported again stay.
+    #[default]
+    Merge,
+    /// `replace`: they go.
+    Replace,
+}
+
+impl ExportsMode {
+    /// Every choice, in the order of the reference.
+    pub const ALL: [Self; 2] = [Self::Merge, Self::Replace];
+
+    /// The word in workflow files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Replace => "replace",
+        }
+    }
 }
 
 /// What an agent is asked for, besides its instructions.
@@ -323,14 +391,41 @@ impl Workflow {
         let mut kept: HashSet<StepPath> = HashSet::new();
         let mut wanted: Vec<StepPath> = steps.to_vec();
         while let Some(path) = wanted.pop() {
-            if let Some(step) = self.steps.get(&path)
+            // A step of a subworkflow runs with the whole of it.
+            if let Some(above) = self.step_above(&path) {
+                wanted.push(above);
+            } else if let Some(step) = self.steps.get(&path)
                 && kept.insert(path)
             {
                 wanted.extend(step.depends_on.iter().cloned());
             }
         }
-        self.steps.retain(|path, _| kept.contains(path));
+        let above: HashMap<StepPath, StepPath> =
+            self.steps.keys().filter_map(|path| Some((path.clone(), self.step_above(path)?))).collect();
+        let outermost = |path: &StepPath| {
+            let mut path = path;
+            while let Some(next) = above.get(path) {
+                path = next;
+            }
+            kept.contains(path)
+        };
+        self.steps.retain(|path, _| outermost(path));
         self.only = steps.to_vec();
+    }
+}
+
+impl Workflow {
+    /// The step that runs the workflow of which a step is part; `None` for one of the file that is run.
+    #[must_use]
+    pub fn step_above(&self, path: &StepPath) -> Option<StepPath> {
+        path.parent().filter(|above| self.steps.get(above).is_some_and(|step| step.call.is_some()))
+    }
+
+    /// A step whose workflow was not read, if there is one: such a workflow cannot run.
+    #[must_use]
+    pub fn unlinked(&self) -> Option<&StepPath> {
+        let is_unlinked = |step: &Step| step.call.as_ref().is_some_and(|call| !call.is_linked);
+        self.steps.iter().find(|(_, step)| is_unlinked(step)).map(|(path, _)| path)
     }
 }
 

@@ -91,13 +91,16 @@ pub struct Excerpt {
     pub end_column: usize,
 }
 
-/// What each of some diagnostics of one file points at.
-pub(crate) fn excerpts(diagnostics: &[Diagnostic], text: &str) -> Vec<Excerpt> {
+/// What each of some diagnostics of these files points at.
+pub(crate) fn excerpts<'t>(diagnostics: &[Diagnostic], texts: impl Iterator<Item = &'t str>) -> Vec<Excerpt> {
     const LONGEST: usize = 500;
-    let lines = LineIndex::new(text);
+    let files: Vec<(LineIndex<'_>, usize)> = texts.map(|text| (LineIndex::new(text), text.len())).collect();
     let excerpt = |found: &Diagnostic| {
+        let Some((lines, length)) = files.get(found.span.file.index()) else {
+            return Excerpt { source: String::new(), end_line: found.line, end_column: found.column };
+        };
         let (_, line) = lines.line(found.line);
-        let (end_line, end_column) = lines.position(found.span.end.max(found.span.start).min(text.len()));
+        let (end_line, end_column) = lines.position(found.span.end.max(found.span.start).min(*length));
         let source = line.trim_start_matches('\u{feff}').chars().take(LONGEST).collect();
         Excerpt { source: text::printable(source), end_line, end_column }
     };

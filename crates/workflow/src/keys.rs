@@ -13,6 +13,12 @@ pub enum Section {
     Input,
     /// An entry of `steps.<id>.outputs`.
     Output,
+    /// An entry of `steps.<id>.exports`.
+    Export,
+    /// `steps.<id>.convergence`.
+    Convergence,
+    /// An entry of `steps.<id>.convergence.stages`.
+    Stage,
     /// An entry of `secrets` that is a map.
     Secret,
     /// `environment`.
@@ -86,7 +92,10 @@ impl KeyDoc {
 }
 
 use crate::defaults;
-use Section::{Defaults, Check, Environment, Host, Input, Output, Parameter, Retry, Secret, Step, Workflow};
+use Section::{
+    Check, Convergence, Defaults, Environment, Export, Host, Input, Output, Parameter, Retry, Secret, Stage, Step,
+    Workflow,
+};
 
 /// Every key, in the order of the reference. Keys of the file itself that begin with `x-` belong to the
 /// author and are not read: a place for anchors.
@@ -171,12 +180,32 @@ pub const KEYS: &[KeyDoc] = &[
         "Other machines on which steps run, by name; see [Hosts](hosts.md).",
     ),
     KeyDoc::required(Workflow, "steps", "map", "The steps by name; ready steps start in this order."),
-    KeyDoc::not_yet(Workflow, "create_branch", "boolean", "Create a git branch for the run."),
-    KeyDoc::not_yet(Workflow, "branch_transition_step", "step", "The step that may change the branch."),
-    KeyDoc::not_yet(Workflow, "expected_work_branch", "text", "The git branch the steps must be on."),
+    KeyDoc::optional(
+        Workflow,
+        "create_branch",
+        "boolean",
+        Some("false"),
+        "Whether a step makes the git branch of the run: see [Branches](#branches).",
+    ),
+    KeyDoc::optional(
+        Workflow,
+        "branch_transition_step",
+        "step",
+        Some("the step `branch`, with `create_branch`"),
+        "The step after which another branch is expected.",
+    ),
+    KeyDoc::optional(
+        Workflow,
+        "expected_work_branch",
+        "text",
+        Some("the current branch"),
+        "The git branch on which the steps must be.",
+    ),
     KeyDoc::not_yet(Workflow, "sentinel", "map", "Detect stalled workers."),
     KeyDoc::not_yet(Workflow, "management", "map", "Let an agent steer the run."),
     KeyDoc::not_yet(Workflow, "agents", "map", "A team of agents beside the steps."),
+    KeyDoc::not_yet(Workflow, "reporting", "map", "Reports of the team to issue trackers."),
+    KeyDoc::not_yet(Workflow, "task_policy", "map", "Which members of the team may do what."),
     KeyDoc::optional(Step, "description", "text", None, "What the step is for."),
     KeyDoc::required(
         Step,
@@ -389,19 +418,50 @@ pub const KEYS: &[KeyDoc] = &[
         "If the last iteration is not complete: the step fails; or it is incomplete, which counts as success.",
     ),
     KeyDoc::not_yet(Step, "agent", "agent", "Complete the step from an agent profile."),
-    KeyDoc::not_yet(Step, "convergence", "map", "Stop iterating without progress."),
+    KeyDoc::optional(
+        Step,
+        "convergence",
+        "map",
+        Some("none"),
+        "How a loop [without progress](#loops-without-progress) is noticed, and ended.",
+    ),
     KeyDoc::not_yet(Step, "stall", "map", "Detect a stalled worker."),
     KeyDoc::not_yet(Step, "management", "map", "How the managing agent handles the step."),
-    KeyDoc::not_yet(Step, "workflow", "path", "Run another workflow as this step."),
-    KeyDoc::not_yet(Step, "exports", "list of maps", "Artifacts exported by that workflow."),
-    KeyDoc::not_yet(
+    KeyDoc::optional(
+        Step,
+        "workflow",
+        "path of a file",
+        Some("none"),
+        "The workflow that the step runs, in place of a worker: see [Subworkflows](#subworkflows). Relative to the file that names it.",
+    ),
+    KeyDoc::optional(
+        Step,
+        "exports",
+        "list of maps",
+        Some("none"),
+        "Artifacts of the steps of that workflow that are artifacts of this step.",
+    ),
+    KeyDoc::optional(
         Step,
         "exports_mode",
         "`merge` or `replace`",
-        "How exports are combined with existing artifacts.",
+        Some("`replace` with a `completion_check`, else `merge`"),
+        "Whether files that an earlier iteration exported stay beside those of this one.",
     ),
-    KeyDoc::not_yet(Step, "bubble_subworkflow_events", "boolean", "Show the events of that workflow."),
-    KeyDoc::not_yet(Step, "subworkflow_event_prefix", "text", "Prefix of its step names."),
+    KeyDoc::optional(
+        Step,
+        "bubble_subworkflow_events",
+        "boolean",
+        Some("false"),
+        "Whether the steps of that workflow get `ROBOPPI_SUBWORKFLOW_EVENT_PREFIX`. Every view shows them in either case.",
+    ),
+    KeyDoc::optional(
+        Step,
+        "subworkflow_event_prefix",
+        "text",
+        Some("name of the step"),
+        "Value of that variable; `auto` is the name of the step.",
+    ),
     KeyDoc::optional(
         Step,
         "secrets",
@@ -559,6 +619,66 @@ pub const KEYS: &[KeyDoc] = &[
     KeyDoc::optional(Check, "add_dirs", "list of paths", Some("none"), "As of a step."),
     KeyDoc::optional(Check, "append_system_prompt", "text", Some("none"), "As of a step."),
     KeyDoc::optional(Check, "defaultArgs", "list of texts", Some("none"), "As of a step."),
+    KeyDoc::optional(Convergence, "enabled", "boolean", Some("false"), "Whether the rest counts."),
+    KeyDoc::optional(
+        Convergence,
+        "stall_threshold",
+        "whole number >= 1",
+        Some("2"),
+        "Equal results in a row that raise the stage.",
+    ),
+    KeyDoc::optional(Convergence, "max_stage", "whole number >= 1", Some("3"), "The last stage."),
+    KeyDoc::optional(
+        Convergence,
+        "fail_on_max_stage",
+        "boolean",
+        Some("true"),
+        "Whether the step fails when the last stage is reached.",
+    ),
+    KeyDoc::optional(
+        Convergence,
+        "stages",
+        "list of maps",
+        Some("none"),
+        "What an agent is told in addition, by stage.",
+    ),
+    KeyDoc::optional(
+        Convergence,
+        "allowed_paths",
+        "list of paths",
+        Some("all"),
+        "Patterns of the files that may change.",
+    ),
+    KeyDoc::optional(
+        Convergence,
+        "ignored_paths",
+        "list of paths",
+        Some("none"),
+        "Patterns of files that do not count.",
+    ),
+    KeyDoc::optional(
+        Convergence,
+        "diff_base_ref",
+        "text",
+        Some("`HEAD`"),
+        "The commit with which the workspace is compared.",
+    ),
+    KeyDoc::optional(
+        Convergence,
+        "diff_base_ref_file",
+        "path",
+        Some("none"),
+        "A file in the workspace whose first line names that commit.",
+    ),
+    KeyDoc::optional(
+        Convergence,
+        "max_changed_files",
+        "whole number >= 1",
+        Some("no limit"),
+        "Files that may be changed at most.",
+    ),
+    KeyDoc::required(Stage, "stage", "whole number >= 2", "The stage."),
+    KeyDoc::optional(Stage, "append_instructions", "text", Some("none"), "What the agent is told at it."),
     KeyDoc::not_yet(Check, "agent", "agent", "Complete the check from an agent profile."),
     KeyDoc::not_yet(Check, "stall", "map", "Detect a stalled check."),
     KeyDoc::optional(
@@ -621,6 +741,9 @@ pub const KEYS: &[KeyDoc] = &[
     KeyDoc::required(Input, "from", "step", "The step that makes the artifact; one of `depends_on`."),
     KeyDoc::required(Input, "artifact", "name", "Name of the artifact there."),
     KeyDoc::optional(Input, "as", "name", Some("the same name"), "Name of the artifact in the workspace."),
+    KeyDoc::required(Export, "from", "step", "The step of the subworkflow that makes the artifact."),
+    KeyDoc::required(Export, "artifact", "name", "Name of the artifact there."),
+    KeyDoc::optional(Export, "as", "name", Some("the same name"), "Name of the artifact here."),
     KeyDoc::required(Output, "name", "name", "Name of the artifact."),
     KeyDoc::required(Output, "path", "path", "File or directory, relative to the workspace and inside it."),
     KeyDoc::optional(Output, "type", "text", None, "Free description of its type."),

@@ -5,10 +5,12 @@
 //! tried again, what is skipped, and how it ends. [`plan_resume`] decides what of an earlier run counts.
 //! Nothing here does I/O or reads a clock.
 
+mod branch;
 mod budget;
 mod condition;
 mod config;
 mod control;
+mod convergence;
 mod decision;
 mod defaults;
 mod definition;
@@ -29,16 +31,23 @@ mod source;
 mod sources;
 mod template;
 
+use std::collections::HashMap;
+
+pub use branch::{
+    BranchKeys, BranchLock, BranchOptions, BranchSource, Checkout, PROTECTED_BRANCHES, branch_variables,
+    is_protected, patterns, watches,
+};
 pub use budget::{Budget, Dollars, Used};
 pub use condition::Condition;
 pub use config::{Config, CoreCommand, Notification, NotifyOn, NotifyTarget, WebhookUrl};
 pub use control::{RetryPolicy, StepControl};
+pub use convergence::{Convergence, Escalation, Progress, ScopeProblems, matches_path};
 pub use decision::{
     CheckDecision, CheckMoment, DecisionFile, DecisionSource, FoundFile, MAX_DECISION_BYTES, decide,
 };
 pub use definition::{
-    AgentOptions, Carrier, CompletionCheck, HostSpec, InputRef, OnExhausted, OnFailure, OnLeaseEnd, OnLimit,
-    OutputSpec, SecretSource, Step, Workflow,
+    AgentOptions, Carrier, CompletionCheck, ExportsMode, HostSpec, InputRef, OnExhausted, OnFailure,
+    OnLeaseEnd, OnLimit, OutputSpec, SecretSource, Step, Subworkflow, Workflow,
 };
 pub use diagnostic::{Diagnostic, Excerpt, FileId, FileRef, Severity, Span, nearest};
 pub use duration::{DurationError, parse_duration};
@@ -87,10 +96,10 @@ impl Parsed {
         self
     }
 
-    /// What each problem of a workflow of one file points at, in the order of the problems.
+    /// What each problem points at, in the order of the problems.
     #[must_use]
-    pub fn excerpts(&self, text: &str) -> Vec<Excerpt> {
-        diagnostic::excerpts(&self.diagnostics, text)
+    pub fn excerpts(&self, sources: &Sources) -> Vec<Excerpt> {
+        diagnostic::excerpts(&self.diagnostics, sources.files().map(|(_, file)| file.text.as_str()))
     }
 
     /// All problems as a person reads them, an empty line between two of them. Ends without a line break.
@@ -157,15 +166,14 @@ pub fn parse_within(text: &str, most_bytes: usize, kinds: &WorkerKinds) -> Parse
 #[must_use]
 pub fn parse_sources(sources: &Sources, kinds: &WorkerKinds) -> Parsed {
     let mut sink = diagnostic::Sink::new(sources.files().map(|(_, file)| file.text.as_str()), true);
-    let mut workflow = None;
+    let mut workflows = HashMap::new();
     for (id, file) in sources.files() {
         sink.begin(id);
-        let read = read_file(&file.text, MAX_BYTES, kinds, &mut sink);
-        if id == FileId::default() {
-            workflow = read;
-        }
+        let most = if id == FileId::default() { sources.most_bytes() } else { MAX_BYTES };
+        workflows.extend(read_file(&file.text, most, kinds, &mut sink).map(|workflow| (id, workflow)));
     }
     let mut needs = sink.take_needs();
+    lower::subworkflow::check_nesting(sources, &needs, &mut sink);
     needs.retain(|need| match sources.answer(need) {
         None => true,
         Some(Ok(_)) => false,
@@ -175,6 +183,10 @@ pub fn parse_sources(sources: &Sources, kinds: &WorkerKinds) -> Parsed {
             false
         }
     });
+    let mut workflow = workflows.remove(&FileId::default());
+    if needs.is_empty() && sink.errors() == 0 {
+        workflow = workflow.and_then(|main| lower::subworkflow::link(sources, main, &workflows, &mut sink));
+    }
     finish(workflow, needs, sink)
 }
 

@@ -1,10 +1,12 @@
 //! From the tree to a draft of the workflow. Collects every mistake instead of stopping at the first.
 
 mod agent;
+mod branch;
 mod budget;
 mod check;
 mod config;
 pub(crate) mod control;
+mod convergence;
 mod describe;
 pub(crate) mod env;
 mod environment;
@@ -19,6 +21,7 @@ mod other_files;
 mod secrets;
 mod step;
 mod step_defaults;
+pub(crate) mod subworkflow;
 mod synonyms;
 mod value;
 mod work;
@@ -76,6 +79,7 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
     let drafts = steps(&fields, defaults.unwrap_or_default(), kinds, &scope, sink);
     hosts::check(&drafts, &hosts, kinds.accepts_any_host(), sink);
     graph::check(&drafts, sink);
+    let branch = branch::branch(&fields, &drafts, sink);
     let budget = budget::budget(&fields, sink);
     budget::check(
         &fields,
@@ -99,6 +103,7 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
         timeout: timeout?,
         concurrency,
         budget,
+        branch,
         context_dir: context_dir.map(|text| text.value),
         secrets,
         environment,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use roboppi_ipc::WorkerKind;
 use roboppi_run::{Role, StepPath, StepPlan};
 
 use crate::budget::Budget;
@@ -112,13 +113,20 @@ impl Node {
         }
     }
 
+    /// The kind that views show: that of its worker, or `WORKFLOW` for a step that runs a workflow.
+    #[must_use]
+    pub fn kind(&self) -> WorkerKind {
+        let own = self.step.call.as_ref().and_then(|_| WorkerKind::new(StepPlan::WORKFLOW).ok());
+        own.unwrap_or(self.step.worker)
+    }
+
     /// What is recorded of it before it runs.
     #[must_use]
     pub fn step_plan(&self) -> StepPlan {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         StepPlan {
             step: self.path.clone(),
-            worker: self.step.worker,
+            worker: self.kind(),
             depends_on: self.step.depends_on.clone(),
             description: self.step.description.clone(),
             timeout_ms: self.step.timeout.map(millis),

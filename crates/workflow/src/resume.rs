@@ -11,6 +11,7 @@ use crate::condition::Situation;
 use crate::plan::{Node, Plan};
 
 mod definition_hash;
+mod group;
 mod why;
 
 pub use definition_hash::{definition_hash, result_hash};
@@ -126,12 +127,18 @@ pub fn plan_resume(
 ) -> ResumePlan {
     let mut planner = Planner { places, earlier, again, left_out: HashSet::new() };
     let mut decided: HashMap<StepPath, Decision> = HashMap::new();
-    for node in in_order(plan) {
-        let decision = planner.decide(node, &decided);
+    let is_again = |path: &StepPath| again.contains(path);
+    let members = group::members(plan);
+    for node in in_order(plan, &members) {
+        let decision = match group::reason_above(plan, node, &decided, &is_again) {
+            Some(why) => Decision::Run(why),
+            None => planner.decide(node, &decided),
+        };
         if planner.is_left_out_again(node, &decision, &decided) {
             planner.left_out.insert(node.path.clone());
         }
         decided.insert(node.path.clone(), decision);
+        group::agree(node, &members, &mut decided);
     }
     let iterations = plan.nodes().filter_map(|node| {
         let iteration = planner.iteration(node, decided.get(&node.path)?, &decided)?;
@@ -276,14 +283,19 @@ impl Planner<'_> {
 }
 
 /// The nodes, each behind those it depends on.
-fn in_order(plan: &Plan) -> Vec<&Node> {
+fn in_order<'p>(plan: &'p Plan, members: &HashMap<&StepPath, Vec<&'p Node>>) -> Vec<&'p Node> {
     let mut done: HashSet<&StepPath> = HashSet::new();
     let mut order = Vec::with_capacity(plan.nodes().len());
     // A checked plan has no circles, so each round finds a node; without recursion, whatever the depth.
     for first in plan.nodes() {
         let mut path: Vec<&Node> = vec![first];
         while let Some(node) = path.last().copied() {
-            let mut before = node.step.depends_on.iter().filter_map(|before| plan.node(before));
+            // A member comes behind what the step waits for that runs its workflow, and that step behind its members.
+            let above = node.path.parent().and_then(|above| plan.node(&above));
+            let above = above.into_iter().flat_map(|above| &above.step.depends_on);
+            let waits_for = node.step.depends_on.iter().chain(above).filter_map(|before| plan.node(before));
+            let own = members.get(&node.path).into_iter().flatten().copied();
+            let mut before = waits_for.map(|before| &**before).chain(own);
             match before.find(|before| !done.contains(&before.path)) {
                 Some(before) if path.len() <= plan.nodes().len() => path.push(before),
                 _ => {

@@ -5,6 +5,7 @@ mod budget;
 mod condition;
 mod ending;
 mod extend;
+mod group;
 mod iterate;
 mod limits;
 mod outcome;
@@ -71,6 +72,13 @@ pub enum RunInput {
         /// What went wrong, one line.
         result: Result<(), String>,
     },
+    /// What [`RunEffect::OpenGroup`] asked for is done, or cannot be.
+    GroupOpened {
+        /// Which attempt.
+        of: AttemptRef,
+        /// How the attempt ends that cannot begin.
+        result: Result<(), AttemptEnd>,
+    },
     /// What [`RunEffect::DecideIteration`] asked for is decided.
     IterationDecided {
         /// Which attempt.
@@ -131,6 +139,18 @@ pub enum RunEffect {
     CollectOutputs {
         /// Which attempt.
         of: AttemptRef,
+    },
+    /// A step that runs a workflow begins: give it what it takes. Answered by [`RunInput::GroupOpened`]. Its steps start after that.
+    OpenGroup {
+        /// Which attempt.
+        of: AttemptRef,
+    },
+    /// The steps of that workflow are over, or it could not begin.
+    GroupClosed {
+        /// Which attempt.
+        of: AttemptRef,
+        /// What their ends mean.
+        end: AttemptEnd,
     },
     /// The work of an iteration is done, and checked where there is a check: decide whether it is complete. Answered by
     /// [`RunInput::IterationDecided`].
@@ -224,6 +244,11 @@ pub enum IterationDecision {
         /// Why, one line.
         detail: Option<String>,
     },
+    /// It is not, and there is no progress: the step fails, whatever is left.
+    Stalled {
+        /// Why, one line.
+        detail: String,
+    },
     /// Nobody can say: as if it were not, but the step fails when that happens twice in a row.
     Unknown {
         /// Why, one line.
@@ -251,6 +276,8 @@ pub enum RunTimerSubject {
     Limit(String),
     /// What is left of an attempt's time while its outputs are collected.
     Collecting(StepPath),
+    /// The time of the steps of a subworkflow.
+    Group(StepPath),
 }
 
 /// Decides the life of one run. Does no I/O and reads no clock.
@@ -286,8 +313,12 @@ pub struct RunMachine {
     seed: u64,
     /// Steps that became ready and were not shown as such, because most start at once.
     unannounced: BTreeSet<usize>,
-    /// Steps that hold a slot.
+    /// Steps that hold a slot, and groups that are open.
     active: usize,
+    /// Groups that are open, or being opened.
+    hosting: BTreeSet<usize>,
+    /// Whether a group limits how many members run at a time.
+    has_limited_groups: bool,
     /// Steps that wait before their next attempt, or for a usage limit.
     retrying: usize,
     /// Steps without a final state.
@@ -332,6 +363,8 @@ impl RunMachine {
             seed: 0,
             unannounced: BTreeSet::new(),
             active: 0,
+            hosting: BTreeSet::new(),
+            has_limited_groups: false,
             retrying: 0,
             last_epoch: 0,
             fails_fast: false,
@@ -364,6 +397,11 @@ impl RunMachine {
         self.kept = kept.into_iter().filter_map(|step| self.index.get(step).copied()).collect();
         for index in &self.kept {
             self.open -= 1;
+            if let Some(above) = self.steps[*index].member_of
+                && let Some(group) = &mut self.steps[above].group
+            {
+                group.open_members -= 1;
+            }
             self.steps[*index].life =
                 StepPhase::Over { state: StepState::Succeeded, excused: false, satisfies: true };
             for dependent in self.steps[*index].dependents.clone() {
@@ -397,6 +435,7 @@ impl RunMachine {
             }
             RunInput::AttemptFinished { of, end } => self.attempt_finished(now, &of, end, out),
             RunInput::OutputsCollected { of, result } => self.outputs_collected(now, &of, result, out),
+            RunInput::GroupOpened { of, result } => self.group_opened(now, &of, result, out),
             RunInput::IterationDecided { of, decision } => self.decided(now, &of, decision, out),
             RunInput::ExtendPlan { nodes } => self.extend_plan(now, nodes, out),
             RunInput::Timer(timer) => self.timer(now, &timer, out),
@@ -418,8 +457,8 @@ impl RunMachine {
     /// Steps that hold a slot: an attempt is under way, its outputs are being collected, or it is being decided whether it is
     /// complete.
     #[must_use]
-    pub const fn active(&self) -> usize {
-        self.active
+    pub fn active(&self) -> usize {
+        self.active - self.open_groups()
     }
 
     /// Where a step is; `None` for a path the plan does not have.
@@ -454,6 +493,11 @@ impl RunMachine {
                 }
             }
             RunTimerSubject::Limit(account) => self.limit_timer(now, account, timer.epoch, out),
+            RunTimerSubject::Group(step) => {
+                if let Some(index) = self.index.get(step).copied() {
+                    self.group_timer(index, timer.epoch);
+                }
+            }
             RunTimerSubject::Collecting(step) => {
                 if let Some(index) = self.index.get(step).copied() {
                     self.collecting_overdue(index, timer.epoch, out);

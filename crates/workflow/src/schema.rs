@@ -12,8 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::inputs::LONGEST_VALUE;
 use crate::keys::{KeyDoc, KeyStatus, Section};
-use crate::lower::off;
-use crate::lower::{OF_AGENTS, names};
+use crate::lower::{OF_AGENTS, names, subworkflow};
 use shape::Shape;
 
 /// The JSON Schema (draft 7, which every editor reads) of a workflow file. Unknown keys do not fit it, although they are only warnings of
@@ -46,6 +45,9 @@ fn definitions() -> Value {
         "defaults": defaults(),
         "input": map(Section::Input),
         "output": map(Section::Output),
+        "export": map(Section::Export),
+        "convergence": map(Section::Convergence),
+        "stage": map(Section::Stage),
         "secret": secret(),
         "environment": map(Section::Environment),
         "stepName": names::schema(names::RESERVED_STEPS, None),
@@ -72,10 +74,6 @@ fn map(section: Section) -> Value {
     if !required.is_empty() {
         extend(&mut map, json!({ "required": required }));
     }
-    let together: Vec<Value> = section.keys().filter_map(together).collect();
-    if !together.is_empty() {
-        extend(&mut map, json!({ "allOf": together }));
-    }
     map
 }
 
@@ -92,6 +90,23 @@ fn work(section: Section) -> Value {
     script.insert("run".to_owned(), script_text());
     script.insert("worker".to_owned(), json!({ "const": WorkerKind::CUSTOM.name() }));
     let either = json!({ "if": is_script(), "then": {"properties": script}, "else": {"required": WORK} });
+    if section == Section::Step {
+        let refused = |keys: &[&str]| -> Map<String, Value> {
+            keys.iter().map(|key| ((*key).to_owned(), Value::Bool(false))).collect()
+        };
+        let (of_workers, own) = (
+            refused(&subworkflow::OF_WORKERS),
+            json!({ "properties": refused(&subworkflow::OF_SUBWORKFLOWS) }),
+        );
+        let worker: Vec<Value> = by_worker().into_iter().chain([either, own]).collect();
+        let rule = json!({
+            "if": {"required": ["workflow"]},
+            "then": {"properties": of_workers},
+            "else": {"allOf": worker},
+        });
+        extend(&mut map, json!({ "allOf": [rule] }));
+        return map;
+    }
     extend(&mut map, json!({ "allOf": by_worker() }));
     extend(&mut map, json!({ "allOf": [either] }));
     map
@@ -113,9 +128,7 @@ fn script_text() -> Value {
 fn property(key: &KeyDoc) -> Value {
     if key.status == KeyStatus::NotYet {
         let about = format!("{} Not supported yet: it may only be switched off.", key.meaning);
-        // What is refused together with another key is refused there.
-        let value =
-            if off::needed_by(key.name).is_some() { json!({ "not": {"type": "null"} }) } else { off() };
+        let value = off();
         return described(value, &about, None);
     }
     let absent = key.default.map(|text| format!("Default: {}.", plain(text)));
@@ -142,14 +155,6 @@ fn off() -> Value {
         {"const": false},
         {"type": "object", "required": ["enabled"], "properties": {"enabled": {"const": false}}},
     ]})
-}
-
-/// A key that is refused beside another one that is on.
-fn together(key: &KeyDoc) -> Option<Value> {
-    let needed = off::needed_by(key.name).filter(|_| key.status == KeyStatus::NotYet)?;
-    let is_off = json!({ "required": [key.name], "properties": {key.name: off()} });
-    let other_is_off = json!({ "properties": {needed: off()} });
-    Some(json!({ "if": {"required": [key.name]}, "then": {"anyOf": [is_off, other_is_off]} }))
 }
 
 /// The keys that a kind of worker does not have.

@@ -18,6 +18,8 @@ pub struct Sources {
     files: Vec<SourceFile>,
     /// Files that were asked for, and what came of that.
     answers: Vec<(FileRef, Result<FileId, String>)>,
+    most_bytes: usize,
+    most_nested: usize,
 }
 
 impl Sources {
@@ -25,10 +27,41 @@ impl Sources {
     pub const MOST: usize = 256;
     /// Bytes all of them may have.
     pub const MOST_BYTES: usize = 4 * MAX_BYTES;
+    /// Files that may be in each other, the first one included, when nobody says otherwise.
+    pub const NESTED: usize = 5;
+    /// The same at most.
+    pub const MOST_NESTED: usize = 32;
 
     /// The file of the workflow, and no other.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { files: vec![SourceFile { name: name.into(), text: text.into() }], answers: Vec::new() }
+        Self {
+            files: vec![SourceFile { name: name.into(), text: text.into() }],
+            answers: Vec::new(),
+            most_bytes: MAX_BYTES,
+            most_nested: Self::NESTED,
+        }
+    }
+
+    /// The same whose first file may have so many bytes.
+    #[must_use]
+    pub const fn within(mut self, most_bytes: usize) -> Self {
+        self.most_bytes = most_bytes;
+        self
+    }
+
+    /// The same with so many files in each other at most, between 1 and [`Sources::MOST_NESTED`].
+    #[must_use]
+    pub fn nested(mut self, most: usize) -> Self {
+        self.most_nested = most.clamp(1, Self::MOST_NESTED);
+        self
+    }
+
+    pub(crate) const fn most_bytes(&self) -> usize {
+        self.most_bytes
+    }
+
+    pub(crate) const fn most_nested(&self) -> usize {
+        self.most_nested
     }
 
     /// Answers a need with the file it names. `name` says which file that is: one that is there already is not added

@@ -363,7 +363,18 @@ fn every_known_key_is_either_read_or_refused() {
         let name = key.name;
         let text = match key.section {
             Section::Workflow => format!("{name}:\n"),
+            // These are for a step that runs a workflow.
+            Section::Step if name.contains("subworkflow") || name.starts_with("exports") => {
+                with_steps(&format!("  s:\n    workflow: w.yaml\n    {name}:\n"))
+            }
             Section::Step => with_steps(&format!("  s:\n    {name}:\n")),
+            Section::Convergence => with_steps(&format!("  s:\n    convergence:\n      {name}:\n")),
+            Section::Stage => {
+                with_steps(&format!("  s:\n    convergence:\n      stages:\n        - {name}:\n"))
+            }
+            Section::Export => {
+                with_steps(&format!("  s:\n    workflow: w.yaml\n    exports:\n      - {name}:\n"))
+            }
             Section::Check => with_steps(&format!("  s:\n    completion_check:\n      {name}:\n")),
             Section::Input => with_steps(&format!("  s:\n    inputs:\n      - {name}:\n")),
             Section::Output => with_steps(&format!("  s:\n    outputs:\n      - {name}:\n")),

@@ -77,6 +77,11 @@ steps:
                 max_cost: None,
                 max_tokens: None,
             },
+            branch: BranchKeys {
+                create: false,
+                transition: None,
+                expected: None,
+            },
             context_dir: Some(
                 ".run/context",
             ),
@@ -164,6 +169,7 @@ steps:
                         ),
                     ],
                     check: None,
+                    call: None,
                 },
                 StepPath(
                     "test",
@@ -219,6 +225,7 @@ steps:
                     continue_on_error: false,
                     secrets: [],
                     check: None,
+                    call: None,
                 },
             },
             only: [],
@@ -398,23 +405,16 @@ fn what_the_existing_program_can_do_and_we_cannot_yet_is_refused_by_name() {
         .map(|found| format!("{}:{} {}", found.line, found.column, found.message))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
-        7:1 `create_branch` is not supported yet
-        8:1 `branch_transition_step` is not supported yet
-        9:1 `expected_work_branch` is not supported yet
         10:1 `sentinel` is not supported yet
         14:1 `management` is not supported yet
         21:1 `agents` is not supported yet
         40:5 `steps.write.agent` is not supported yet
         54:7 `steps.write.completion_check.agent` is not supported yet
         58:7 `steps.write.completion_check.stall` is not supported yet
-        59:5 `steps.write.convergence` is not supported yet
         70:5 `steps.write.stall` is not supported yet
         76:5 `steps.write.management` is not supported yet
-        83:5 `steps.publish.workflow` is not supported yet
-        86:5 `steps.publish.exports` is not supported yet
-        87:5 `steps.publish.exports_mode` is not supported yet
-        88:5 `steps.publish.bubble_subworkflow_events` is not supported yet
-        89:5 `steps.publish.subworkflow_event_prefix` is not supported yet
+        92:1 `reporting` is not supported yet
+        93:1 `task_policy` is not supported yet
     ");
     for key in KEYS.iter().filter(|key| key.status == KeyStatus::NotYet) {
         let used = EVERYTHING.contains(&format!("{}:", key.name));

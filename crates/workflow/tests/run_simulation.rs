@@ -54,6 +54,7 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             env: Arc::default(),
             control: condition.map_or_else(StepControl::none, |index| Arc::clone(&CONDITIONS[index])),
             check: None,
+            call: None,
         },
     )
 }
@@ -67,6 +68,7 @@ fn any_workflow() -> impl Strategy<Value = Workflow> {
             timeout: Duration::from_secs(3600),
             concurrency: None,
             budget: Budget::default(),
+            branch: roboppi_workflow::BranchKeys::default(),
             context_dir: None,
             secrets: Vec::new(),
             environment: VariablePolicy::default(),
@@ -367,6 +369,7 @@ impl World {
                 }
             }
             RunEffect::Answered { .. } => {}
+            RunEffect::OpenGroup { .. } | RunEffect::GroupClosed { .. } => panic!("there is no subworkflow"),
             RunEffect::BudgetSpent { .. } => panic!("no budget was given"),
             RunEffect::RunEnding(Cancel { reason, force }) => {
                 assert!(Some((reason, force)) > self.ending, "an end only gets more severe");

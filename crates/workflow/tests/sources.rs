@@ -54,12 +54,6 @@ fn each_mistake_is_shown_in_its_file() {
     assert_eq!(sources.files().len(), 2);
     assert!(parsed.workflow.is_none());
     insta::assert_snapshot!(parsed.render_sources(&sources, false), @r"
-        error: `steps.release.workflow` is not supported yet
-         --> main.yaml:6:14
-        6 |   release: { workflow: sub/release.yaml, depends_on: [biuld] }
-          |              ^^^^^^^^
-          hint: this version does not execute it, and leaving it out would change the run
-
         error: there is no step `biuld`
          --> main.yaml:6:55
         6 |   release: { workflow: sub/release.yaml, depends_on: [biuld] }
@@ -72,11 +66,11 @@ fn each_mistake_is_shown_in_its_file() {
           |                                                                     ^^^^^^^
           hint: did you mean `timeout`?
 
-        error: `steps.again.workflow` is not supported yet
-         --> sub/release.yaml:6:12
+        error: a workflow runs itself: `sub/release.yaml` -> `sub/release.yaml`
+         --> sub/release.yaml:6:22
         6 |   again: { workflow: release.yaml }
-          |            ^^^^^^^^
-          hint: this version does not execute it, and leaving it out would change the run
+          |                      ^^^^^^^^^^^^
+          hint: each `->` is a step with `workflow`; remove one of them
     ");
 }
 

@@ -1,26 +1,31 @@
 //! Options of the existing program.
 
-use std::env;
+use std::env::{self, VarError};
 use std::time::Duration;
 
 use clap::Args;
+use roboppi_workflow::{BranchOptions, BranchSource, patterns};
 
 use crate::exit::Failure;
 use crate::options::values::LegacyDuration;
-use crate::terminal;
+use crate::terminal::env_flag;
 
-/// The variable of the existing program that protects branches.
+/// Variables that say what the options say.
+const BASE: &str = "BASE_BRANCH";
 const PROTECTED: &str = "ROBOPPI_PROTECTED_BRANCHES";
+const ALLOW: &str = "ROBOPPI_ALLOW_PROTECTED_BRANCH";
 
 /// Options of the existing program, as far as they ask for nothing that is new.
 #[derive(Debug, Args)]
 pub(crate) struct OldArgs {
-    #[arg(long, hide = true, value_name = "BRANCH")]
+    /// Branch or commit on which the work of the run is based [default: the current branch]
+    #[arg(long, value_name = "BRANCH", help_heading = "Branches")]
     base_branch: Option<String>,
-    #[arg(long, hide = true, value_name = "BRANCHES")]
+    /// Do not run on branches with these names, separated by commas, such as `main,release/*`
+    #[arg(long, value_name = "BRANCHES", help_heading = "Branches")]
     protected_branches: Option<String>,
-    /// Nothing is protected, so there is nothing to allow.
-    #[arg(long, hide = true)]
+    /// Run on a protected branch nevertheless
+    #[arg(long, help_heading = "Branches")]
     allow_protected_branch: bool,
     #[arg(long, hide = true, value_name = "FILE")]
     agents: Vec<String>,
@@ -38,25 +43,39 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 impl OldArgs {
-    /// Refuses what cannot be done, and warns of what has no effect.
+    /// Refuses what cannot be done.
     pub(super) fn check(&self) -> Result<(), Failure> {
         if !self.agents.is_empty() {
             return Err(Failure::usage("--agents: agent catalogs are not supported yet")
                 .hint("write `worker`, `model` and `instructions` into the steps"));
         }
-        let is_set = || env::var_os(PROTECTED).is_some_and(|value| !value.is_empty());
-        let asked = match (&self.base_branch, &self.protected_branches) {
-            _ if self.allow_protected_branch => None,
-            (_, Some(_)) => Some("--protected-branches"),
-            (Some(_), None) => Some("--base-branch"),
-            (None, None) => is_set().then_some(PROTECTED),
-        };
-        if let Some(asked) = asked {
-            terminal::note(&format!(
-                "roboppi: warning: {asked} has no effect: branches are not protected, steps work on whatever is checked out"
-            ));
-        }
         Ok(())
+    }
+
+    /// What these options, or else variables, say of branches.
+    pub(super) fn branches(&self) -> Result<BranchOptions, Failure> {
+        let variable = |name: &str| match env::var(name) {
+            Ok(value) => Ok(Some(value).filter(|value| !value.trim().is_empty())),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => Err(Failure::usage(format!("{name} is not UTF-8"))),
+        };
+        let given =
+            |option: &Option<String>, name: &str| -> Result<(Option<String>, BranchSource), Failure> {
+                Ok(match (option, variable(name)?) {
+                    (Some(option), _) => (Some(option.clone()), BranchSource::Cli),
+                    (None, Some(value)) => (Some(value), BranchSource::Env),
+                    (None, None) => (None, BranchSource::Unsaid),
+                })
+            };
+        let (base, base_source) = given(&self.base_branch, BASE)?;
+        let (protected, protected_source) = given(&self.protected_branches, PROTECTED)?;
+        Ok(BranchOptions {
+            base,
+            base_source,
+            protected: protected.as_deref().map(patterns),
+            protected_source,
+            allow_protected: self.allow_protected_branch || env_flag(ALLOW) == Some(true),
+        })
     }
 
     /// How long lines may be silent, when that is asked for.

@@ -114,7 +114,7 @@ fn group_lines(group: &Group<'_>, earlier: usize, width: usize) -> Vec<String> {
 /// A step, and its worker if that is an agent.
 fn label(step: &Placed<'_>) -> String {
     let name = first_words(step.node.path.as_str());
-    let worker = step.node.step.worker;
+    let worker = step.node.kind();
     if worker == WorkerKind::CUSTOM { name } else { format!("{name} ({worker})") }
 }
 

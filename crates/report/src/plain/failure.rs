@@ -89,6 +89,10 @@ fn output(
 ) {
     let Some(attempt) = step.attempts.last() else { return };
     let of = &attempt.of;
+    if step.plan.runs_a_workflow() && of.role.is_work() {
+        // Its steps have said it.
+        return;
+    }
     let path = words(&logs.path(of).to_string_lossy());
     let command = read_command(view, of);
     let name = words(&of.to_string());

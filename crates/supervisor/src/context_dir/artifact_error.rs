@@ -20,6 +20,9 @@ pub(crate) enum ArtifactError {
     Output { name: String, source: TreeError },
     #[error("this run has no workers on the host `{0}`")]
     NoSite(HostId),
+    /// The branch that a step has left cannot be worked on.
+    #[error("{0}")]
+    Branch(String),
     /// The thread that copies ended without a word.
     #[error("copying failed: {0}")]
     Unanswered(#[source] RecvError),

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::Limits;
 use super::beneath::Dir;
+use super::step_place::names_of;
 use super::transfer::Transfer;
 use super::tree_error::TreeError;
 
@@ -99,8 +100,9 @@ impl ArtifactReader {
 
     fn dir(&self, step: &StepPath, artifact: &str) -> Result<Dir, ReadError> {
         let mut dir = self.root()?;
-        for name in names(step)? {
-            dir = dir.enter(&name)?;
+        names(step)?;
+        for name in names_of(step) {
+            dir = dir.enter(OsStr::new(name))?;
         }
         Ok(dir.enter(&one_name(artifact).ok_or_else(|| ReadError::name(dir.at(OsStr::new(artifact))))?)?)
     }

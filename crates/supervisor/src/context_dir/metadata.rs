@@ -6,6 +6,8 @@ use std::path::Path;
 use roboppi_ipc::{Cost, ErrorClass, UtcMillis};
 use serde::{Serialize, Serializer};
 
+use crate::branches::BranchMeta;
+
 /// Name of the metadata of the run.
 pub(super) const WORKFLOW: &str = "_workflow.json";
 /// Name of the metadata of a step.
@@ -28,6 +30,8 @@ pub(crate) struct WorkflowMeta<'a> {
     pub(crate) abort_reason: Option<&'a str>,
     #[serde(serialize_with = "as_text")]
     pub(crate) run_dir: &'a Path,
+    #[serde(flatten)]
+    pub(crate) branch: BranchMeta,
     /// Names of the artifacts that steps may make: what of the directory is the run's, whatever becomes of it.
     pub(crate) outputs: BTreeMap<&'a str, Vec<&'a str>>,
 }

@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use super::beneath::Dir;
 use super::metadata::{META, RESOLVED, WORKFLOW, WorkflowMeta};
 use super::placed::take_back;
+use super::step_place::{enter_step, names_of, remove_empty_step};
 use super::tree_error::TreeError;
 use super::writer::is_unfinished;
 
@@ -78,9 +79,12 @@ pub(super) fn remove(root: &Dir, workspace: &Path, workflow: &Workflow) -> Resul
     let mut left = Vec::new();
     let mut problems = Vec::new();
     for (step, (known, mut names)) in places(earlier(root), workflow) {
+        let path = StepPath::from(step.as_str());
         // A link is refused when the directories of the steps are made.
-        let Ok(Some(FileType::Directory)) = root.kind(OsStr::new(&step)) else { continue };
-        match root.enter(OsStr::new(&step)) {
+        let first = names_of(&path).first().map(|name| root.kind(OsStr::new(name)));
+        let Some(Ok(Some(FileType::Directory))) = first else { continue };
+        match enter_step(root, &path) {
+            Err(error) if error.is_absence() => {}
             Ok(dir) => {
                 of_runs(&dir, &step, known, &mut names);
                 refuse_others(&dir, &step, &names, workflow)?;
@@ -91,15 +95,16 @@ pub(super) fn remove(root: &Dir, workspace: &Path, workflow: &Workflow) -> Resul
     }
     problems.extend(remove_names(root, unfinished(root).iter().map(String::as_str)));
     for (step, names) in left {
-        let Ok(dir) = root.enter(OsStr::new(&step)) else { continue };
+        let path = StepPath::from(step.as_str());
+        let Ok(dir) = enter_step(root, &path) else { continue };
         // Otherwise it goes when the step is given its inputs again, if it ever is.
         if takes_nothing(workflow, &step) {
             take_back(&dir, workspace);
         }
         problems.extend(remove_names(&dir, names.iter().map(String::as_str)));
-        if !workflow.steps.contains_key(&StepPath::from(step.as_str())) {
+        if !workflow.steps.contains_key(&path) {
             // What else is in it belongs to somebody.
-            let _ = root.remove_empty(OsStr::new(&step));
+            let _ = remove_empty_step(root, &path);
         }
     }
     Ok(problems)
@@ -121,7 +126,7 @@ fn places(earlier: EarlierWorkflow, workflow: &Workflow) -> BTreeMap<String, (bo
         _ if earlier.id.is_none() => {}
         Some(outputs) => {
             for (step, names) in outputs {
-                if is_segment(&step) && (same || places.contains_key(&step)) {
+                if step.split('/').all(is_segment) && (same || places.contains_key(&step)) {
                     places.insert(step, (true, names.into_iter().collect()));
                 }
             }

@@ -12,6 +12,7 @@ use roboppi_run::StepPath;
 use rustix::fs::Mode;
 
 use super::beneath::{Dir, DirId};
+use super::step_place::{ensure_step, make_step};
 use super::tree_error::TreeError;
 
 /// What git reads in each directory.
@@ -73,7 +74,7 @@ impl Root {
     pub(super) fn prepare(&self, steps: Vec<StepPath>) -> Result<(), TreeError> {
         let dir = self.dir()?;
         for step in self.steps.get_or_init(|| steps) {
-            dir.ensure(step.as_str().as_ref())?;
+            ensure_step(&dir, step)?;
         }
         Ok(())
     }
@@ -88,7 +89,7 @@ impl Root {
                 keep_from_git(&dir);
             }
             for step in self.steps.get().into_iter().flatten() {
-                dir.ensure(step.as_str().as_ref())?;
+                ensure_step(&dir, step)?;
             }
             *held = Held::of(dir)?;
             self.made_again.store(true, Ordering::Relaxed);
@@ -98,7 +99,7 @@ impl Root {
 
     /// The directory of a step.
     pub(super) fn step(&self, step: &StepPath) -> Result<Dir, TreeError> {
-        self.dir()?.enter_or_make(OsStr::new(step.as_str()))
+        make_step(&*self.dir()?, step)
     }
 
     /// Whether it had to be made again since this was asked last.

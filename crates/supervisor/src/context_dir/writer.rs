@@ -11,6 +11,7 @@ use rustix::fs::Mode;
 
 use super::beneath::Dir;
 use super::root::Root;
+use super::step_place::make_step;
 use super::tree_error::TreeError;
 
 /// Batches of files that may wait. When there are more, whoever adds one waits for the disk, as if it wrote the files.
@@ -88,8 +89,7 @@ impl Unwritten {
     /// A reader never sees half a file.
     fn write(&self, root: &Root) -> Result<(), TreeError> {
         let whole = root.dir()?;
-        let step =
-            self.step.as_ref().map(|step| whole.enter_or_make(OsStr::new(step.as_str()))).transpose()?;
+        let step = self.step.as_ref().map(|step| make_step(&whole, step)).transpose()?;
         let dir = step.as_ref().unwrap_or(&*whole);
         let [name, others @ ..] = self.names else { return Ok(()) };
         let unfinished_name = unfinished(name);

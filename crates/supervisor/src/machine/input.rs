@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use roboppi_ipc::{Dialect, JobId, WorkerKind};
 use roboppi_run::{AttemptRef, HostId, RunCommand};
-use roboppi_workflow::IterationDecision;
+use roboppi_workflow::{AttemptEnd, IterationDecision};
 
 use super::SupervisorTimer;
 use super::attempt::{AttemptInput, AttemptLimits, AttemptStop};
@@ -34,6 +34,13 @@ pub enum SupervisorInput {
         of: AttemptRef,
         /// What came of the request.
         input: AttemptInput,
+    },
+    /// A step that runs a workflow has what it takes; or it cannot begin.
+    GroupOpened {
+        /// Which attempt.
+        of: AttemptRef,
+        /// How it ends that cannot begin.
+        result: Result<(), AttemptEnd>,
     },
     /// The outputs of an attempt were collected.
     OutputsCollected {

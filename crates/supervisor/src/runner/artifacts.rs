@@ -32,8 +32,16 @@ impl RunContext {
         of: &AttemptRef,
         stop: Stop,
     ) -> Result<Copied<Collected>, ArtifactError> {
+        let limits = self.limits(stop);
+        if self.branches.is_transition(&of.step) {
+            self.branches.follow().await.map_err(ArtifactError::Branch)?;
+        }
+        if let Some(exported) = self.collect_exports(of, &limits).await {
+            self.context_notice(Some(&of.step));
+            return exported;
+        }
         let outputs = self.node(&of.step).map(|node| node.step.outputs.clone()).unwrap_or_default();
-        let (site, limits, id) = (self.site_of(&of.step)?, self.limits(stop), of.step.clone());
+        let (site, id) = (self.site_of(&of.step)?, of.step.clone());
         let collecting = move || site.collect_outputs(&id, &outputs, &limits);
         let collected = aside(collecting).await;
         self.context_notice(Some(&of.step));
@@ -137,12 +145,17 @@ impl RunContext {
 
     /// What this run has of the artifacts a step takes: what it collected, or kept from an earlier one.
     fn made(&self, step: &roboppi_workflow::Step) -> HashSet<ArtifactName> {
+        self.made_by(step.inputs.iter().map(|input| &input.from))
+    }
+
+    /// What this run has of the artifacts of steps.
+    pub(super) fn made_by<'s>(&self, steps: impl Iterator<Item = &'s StepPath>) -> HashSet<ArtifactName> {
         let facts = self.facts.borrow();
         let of_step = |from: &StepPath| {
             let made = facts.get(from).into_iter().flat_map(|facts| &facts.artifacts);
             made.map(|artifact| (from.clone(), artifact.name.clone())).collect::<Vec<_>>()
         };
-        step.inputs.iter().flat_map(|input| of_step(&input.from)).collect()
+        steps.flat_map(of_step).collect()
     }
 
     fn limits(&self, stop: Stop) -> Limits {

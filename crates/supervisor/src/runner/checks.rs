@@ -9,6 +9,7 @@ use roboppi_workflow::{AttemptEnd, CheckMoment, IterationDecision, Step, decide}
 use uuid::Uuid;
 
 use super::RunContext;
+use super::convergence::Checked;
 use super::facts::{CheckFacts, IncompleteFacts, StepFacts};
 use crate::context_dir::{ArtifactError, DecisionPlace};
 use crate::convert::path_text;
@@ -60,7 +61,11 @@ impl RunContext {
                 let path = self.decision_path(of).map(|path| path_text(&path)).unwrap_or_default();
                 fill_in(&task.instructions, &[(CHECK_ID, &id), (DECISION_FILE, &path)])
             }
-            _ => task.instructions.clone(),
+            _ if task.worker == WorkerKind::CUSTOM => task.instructions.clone(),
+            _ => match self.briefing(of) {
+                Some(briefing) => format!("{}\n\n{briefing}", task.instructions.trim_end()),
+                None => task.instructions.clone(),
+            },
         }
     }
 
@@ -79,6 +84,10 @@ impl RunContext {
 
     /// What the exit code of a script has decided; `None` when files have to be looked at.
     pub(super) fn decided_at_once(&self, of: &AttemptRef) -> Option<IterationDecision> {
+        if self.has_scope(of) { None } else { self.decided_by_exit(of) }
+    }
+
+    fn decided_by_exit(&self, of: &AttemptRef) -> Option<IterationDecision> {
         if self.decision_place(of).is_some() {
             return None;
         }
@@ -107,9 +116,17 @@ impl RunContext {
         IterationDecision::Incomplete { detail }
     }
 
-    /// What the worker of a check has decided.
-    pub(super) async fn decide(&self, of: &AttemptRef) -> IterationDecision {
-        let unknown = |detail: String| IterationDecision::Unknown { detail };
+    /// What the worker of a check has decided, and the files that were changed.
+    pub(super) async fn decide(&self, of: &AttemptRef) -> Checked {
+        let checked = match self.decided_by_exit(of) {
+            Some(decision) => decision.into(),
+            None => self.decided_in_files(of).await,
+        };
+        self.within_scope(of, checked).await
+    }
+
+    async fn decided_in_files(&self, of: &AttemptRef) -> Checked {
+        let unknown = |detail: String| IterationDecision::Unknown { detail }.into();
         let (Some(check), Some(place)) = (self.check_of(of), self.decision_place(of)) else {
             return unknown("its check is not known".to_owned());
         };
@@ -122,7 +139,9 @@ impl RunContext {
         };
         self.context_notice(Some(&of.step));
         let answer = check.result.as_deref().map(answer_of).unwrap_or_default();
-        decide(CheckMoment { id: &check.id, began_at: check.began_at }, &files, &answer).into()
+        let decision = decide(CheckMoment { id: &check.id, began_at: check.began_at }, &files, &answer);
+        let (fingerprints, reasons) = (decision.fingerprints.clone(), decision.reasons.clone());
+        Checked { decision: decision.into(), fingerprints, reasons }
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::facts::{StepFacts, facts_of_kept};
 use super::routes::Routes;
 use super::step_workspace;
+use crate::branches::Branches;
 use crate::clock;
 use crate::context_dir::{ArtifactError, ContextDir};
 use crate::control::{ControlRequest, ControlSocket};
@@ -39,6 +40,8 @@ pub(super) struct RunContext {
     pub(super) run_dir: RunDir,
     pub(super) started_at: UtcMillis,
     pub(super) context: Arc<ContextDir>,
+    /// The git branch of the run.
+    pub(super) branches: Branches,
     /// Where the workers of each host work.
     pub(super) sites: Sites,
     pub(super) facts: RefCell<HashMap<StepPath, Box<StepFacts>>>,
@@ -106,6 +109,7 @@ impl RunContext {
             run_dir: prepared.run_dir,
             started_at: prepared.started_at,
             context: context_dir,
+            branches: prepared.branches,
             sites,
             facts,
             recorder: RefCell::new(prepared.recorder),

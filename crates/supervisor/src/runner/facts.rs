@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use roboppi_ipc::{UtcMillis, WorkerResult};
 use roboppi_run::{AttemptRef, HostId, StepFingerprint, StepPath};
-use roboppi_workflow::Plan;
+use roboppi_workflow::{Plan, Progress};
 
 use crate::context_dir::Collected;
 use crate::settings::RunSettings;
@@ -38,6 +38,8 @@ pub(super) struct StepFacts {
     pub(super) check: Option<CheckFacts>,
     /// What the last check that found it incomplete found.
     pub(super) incomplete: Option<IncompleteFacts>,
+    /// Where its loop stands.
+    pub(super) progress: Progress,
 }
 
 /// What there was when a step was found incomplete.
@@ -85,6 +87,7 @@ pub(super) fn facts_of_kept(settings: &RunSettings, plan: &Plan) -> HashMap<Step
             log: known.map(|known| known.log.clone()),
             check: None,
             incomplete: None,
+            progress: Progress::default(),
         };
         (kept.step.clone(), Box::new(facts))
     });

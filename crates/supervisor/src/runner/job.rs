@@ -203,7 +203,12 @@ impl<'a> AttemptJob<'a> {
         });
         let paths = self.paths().into_iter().map(|(name, path)| (name, path_text(&path)));
         let check = context.check_id(self.of).map(|id| (CHECK_ID, id));
-        let known = known.into_iter().chain(trace).chain(check);
+        let subworkflow = context.subworkflow_variables(&self.of.step);
+        // The check of a step that runs a workflow is no step of that.
+        let known = known.into_iter().chain(trace).chain(check).chain(subworkflow);
+        let stage = context.stage_variable(&self.of.step);
+        let branches = context.branches.variables();
+        let known = known.chain(branches).chain(stage);
         let mut environment = self.variables();
         environment.extend(known.chain(paths).map(|(name, value)| (name.to_owned(), value)));
         environment

@@ -38,6 +38,7 @@ impl RunContext {
                 ) => None,
             },
             run_dir: self.run_dir.path(),
+            branch: self.branches.meta(),
             outputs: workflow
                 .steps
                 .iter()

@@ -6,12 +6,13 @@ use std::time::Duration;
 use roboppi_ipc::io::Peer;
 use roboppi_ipc::{Dialect, JobId, JobRequest, Message};
 use roboppi_run::{AttemptRef, HostId, RunEvent, StepState, TakenInput};
-use roboppi_workflow::{IterationDecision, RunEffect};
+use roboppi_workflow::RunEffect;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{Instrument, info};
 
 use super::Runner;
+use super::convergence::Checked;
 use super::job::AttemptJob;
 use super::requests::{request_id, unique_id};
 use crate::context_dir::{ArtifactError, Collected, Copied, Stop};
@@ -26,8 +27,10 @@ const PAUSE_PATIENCE: Duration = Duration::from_secs(1);
 /// What a task has brought to its end.
 pub(super) enum TaskDone {
     Placed(AttemptRef, Result<Vec<TakenInput>, AttemptStop>),
+    /// A step that runs a workflow has its inputs, or cannot have them.
+    Opened(AttemptRef, Result<Vec<TakenInput>, AttemptStop>),
     Collected(AttemptRef, Result<Copied<Collected>, ArtifactError>),
-    Decided(AttemptRef, IterationDecision),
+    Decided(AttemptRef, Checked),
 }
 
 /// An attempt under way.
@@ -110,7 +113,9 @@ impl Runner {
 
     fn perform_for_run(&mut self, effect: RunEffect) {
         match effect {
-            RunEffect::CollectOutputs { of } if !self.context.has_outputs(&of.step) => {
+            RunEffect::CollectOutputs { of }
+                if !self.context.has_outputs(&of.step) && !self.context.branches.is_transition(&of.step) =>
+            {
                 let nothing = Copied { done: Vec::new(), notices: Vec::new() };
                 self.done_at_once.push_back(TaskDone::Collected(of, Ok(nothing)));
             }
@@ -122,8 +127,10 @@ impl Runner {
                     TaskDone::Collected(of, collected)
                 });
             }
+            RunEffect::OpenGroup { of } => self.open_group(of),
+            RunEffect::GroupClosed { of, end } => self.group_closed(of, end),
             RunEffect::DecideIteration { of } => match self.context.decided_at_once(&of) {
-                Some(decision) => self.done_at_once.push_back(TaskDone::Decided(of, decision)),
+                Some(decision) => self.done_at_once.push_back(TaskDone::Decided(of, decision.into())),
                 None => {
                     let context = Rc::clone(&self.context);
                     self.tasks.spawn_local(async move {
@@ -138,6 +145,9 @@ impl Runner {
                 let satisfies = matches!(state, StepState::Succeeded | StepState::Incomplete);
                 if satisfies && kept.is_none() {
                     self.context.step_succeeded(&step);
+                }
+                if state == StepState::Pending {
+                    self.context.step_waits_again(&step);
                 }
                 if state.is_final() && state != StepState::Skipped {
                     self.context.add_step_meta(&step, state, detail.as_deref(), duration_ms.unwrap_or(0));
@@ -166,14 +176,19 @@ impl Runner {
             });
             return;
         }
-        if !self.context.has_inputs(&of) {
+        let is_guarded = self.context.branches.guards(&of) && self.context.host_of_last(&of.step).is_here();
+        if !is_guarded && !self.context.has_inputs(&of) {
             self.done_at_once.push_back(TaskDone::Placed(of, Ok(Vec::new())));
             return;
         }
         let context = Rc::clone(&self.context);
         let span = spans::attempt(&of);
         let placing = async move {
-            let placed = context.place_inputs(&of, &stop).await;
+            if is_guarded && let Err(stop) = context.branches.check().await {
+                return TaskDone::Placed(of, Err(stop));
+            }
+            let placed =
+                if context.has_inputs(&of) { context.place_inputs(&of, &stop).await } else { Ok(Vec::new()) };
             TaskDone::Placed(of, placed)
         };
         self.tasks.spawn_local(placing.instrument(span));
@@ -191,6 +206,7 @@ impl Runner {
                 let result = placed.and_then(|inputs| self.task_of(&of, inputs));
                 SupervisorInput::AttemptPrepared { of, result }
             }
+            TaskDone::Opened(of, placed) => self.group_opened(of, placed),
             TaskDone::Collected(of, result) => {
                 self.collecting.remove(&of);
                 let result = result.map_err(|error| error.to_string());
@@ -198,6 +214,7 @@ impl Runner {
                 SupervisorInput::OutputsCollected { of, result }
             }
             TaskDone::Decided(of, decision) => {
+                let decision = self.context.converged(&of, decision);
                 let decision = self.context.with_changes(&of, decision);
                 SupervisorInput::IterationDecided { of, decision }
             }

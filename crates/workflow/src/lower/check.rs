@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use roboppi_ipc::{Capability, WorkerKind};
 
+use super::convergence::convergence;
 use super::env::Scope;
 use super::fields::{Field, Fields};
 use super::work::{SharedParts, WorkKeys, work_keys};
 use super::{agent, off, value};
 use crate::control::StepControl;
+use crate::convergence::Convergence;
 use crate::definition::{CompletionCheck, OnExhausted, OnFailure, Step};
 use crate::diagnostic::{Sink, quote};
 use crate::inputs::Variables;
@@ -29,6 +31,7 @@ pub(super) struct DraftCheck {
     decision_file: Option<String>,
     max_iterations: Option<u32>,
     on_exhausted: OnExhausted,
+    convergence: Option<Convergence>,
 }
 
 /// What of its step holds for a check as well.
@@ -75,12 +78,14 @@ impl DraftCheck {
             env,
             control,
             check: None,
+            call: None,
         };
         Some(CompletionCheck {
             work: Arc::new(work),
             decision_file: self.decision_file,
             max_iterations: self.max_iterations?,
             on_exhausted: self.on_exhausted,
+            convergence: self.convergence.map(Arc::new),
         })
     }
 }
@@ -100,6 +105,7 @@ pub(super) fn check(
     // Without a check the two ask for nothing.
     let least = if check.is_some() { 2 } else { 0 };
     let max_iterations = most.as_ref().and_then(|at| value::whole(at, least, sink));
+    let convergence = convergence(fields, check.is_some(), sink);
     let at = check?;
     if most.is_none() {
         let message = format!("{} needs `max_iterations`", quote(&at.path));
@@ -125,6 +131,7 @@ pub(super) fn check(
         decision_file,
         max_iterations,
         on_exhausted,
+        convergence,
     };
     Some(Box::new(check))
 }

@@ -20,7 +20,7 @@ fn example(section: Section) -> Option<String> {
     let hint = match section {
         Section::Workflow => "a workflow has the keys `name`, `version`, `timeout` and `steps`",
         Section::Step => "write the keys of the step below it: `worker`, `capabilities` and `instructions`",
-        Section::Input => "write `{from: STEP, artifact: NAME}`",
+        Section::Input | Section::Export => "write `{from: STEP, artifact: NAME}`",
         Section::Output => "write `{name: NAME, path: PATH}`",
         Section::Parameter => "write `{default: VALUE}`, or nothing for a text that must be given",
         _ => return None,
@@ -63,7 +63,7 @@ impl<'n> Fields<'n> {
         let mut fields = Self { section, path: path.to_owned(), at, known: Vec::new() };
         for entry in entries {
             match section.key(&entry.key) {
-                Some(key) if key.status == KeyStatus::NotYet && off::asks_for_nothing(entry, entries) => {}
+                Some(key) if key.status == KeyStatus::NotYet && off::is_off(&entry.value.value) => {}
                 Some(key) => {
                     fields.known.push((key, entry));
                     if key.status == KeyStatus::NotYet {
@@ -104,6 +104,9 @@ impl<'n> Fields<'n> {
             Section::Check => format!("`{key}` belongs to `completion_check`, not here"),
             Section::Input => format!("`{key}` belongs to an entry of `inputs`, not here"),
             Section::Output => format!("`{key}` belongs to an entry of `outputs`, not here"),
+            Section::Export => format!("`{key}` belongs to an entry of `exports`, not here"),
+            Section::Convergence => format!("`{key}` belongs to `convergence`, not here"),
+            Section::Stage => format!("`{key}` belongs to an entry of `stages`, not here"),
             Section::Secret => format!("`{key}` belongs to an entry of `secrets`, not here"),
             Section::Parameter => format!("`{key}` belongs to an input of the workflow, not here"),
             // Whatever defaults have, steps have.

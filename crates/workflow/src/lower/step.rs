@@ -13,6 +13,7 @@ use super::env::Scope;
 use super::fields::{Field, Fields};
 use super::secrets::secrets;
 use super::step_defaults::StepDefaults;
+use super::subworkflow::{DraftSubworkflow, subworkflow};
 use super::work::{SharedParts, WorkKeys, work_keys};
 use super::{Located, agent, check, names, value};
 use crate::control::StepControl;
@@ -21,7 +22,7 @@ use crate::diagnostic::{Sink, quote};
 use crate::inputs::Variables;
 use crate::keys::Section;
 use crate::kinds::WorkerKinds;
-use crate::source::{Entry, Value};
+use crate::source::Entry;
 
 /// A step as far as it could be read. What is missing was reported.
 pub(crate) struct DraftStep {
@@ -47,6 +48,7 @@ pub(crate) struct DraftStep {
     env: Arc<Variables>,
     control: StepControl,
     check: Option<Box<DraftCheck>>,
+    call: Option<Box<DraftSubworkflow>>,
 }
 
 /// An entry of `inputs` as far as it could be read.
@@ -61,6 +63,12 @@ pub(crate) struct DraftOutput {
     pub(crate) name: Option<Located<String>>,
     pub(crate) path: Option<Located<String>>,
     kind: Option<String>,
+}
+
+impl DraftOutput {
+    pub(super) const fn new(name: Located<String>, path: Located<String>) -> Self {
+        Self { name: Some(name), path: Some(path), kind: None }
+    }
 }
 
 impl DraftStep {
@@ -87,6 +95,7 @@ impl DraftStep {
             env: Arc::default(),
             control: StepControl::default(),
             check: None,
+            call: None,
         }
     }
 
@@ -96,7 +105,8 @@ impl DraftStep {
 
     /// The kind of its worker and that of its check, if it has one; `None` for one that could not be read.
     pub(super) fn workers(&self) -> impl Iterator<Item = Option<WorkerKind>> + use<> {
-        std::iter::once(self.work.worker).chain(self.check.as_ref().map(|check| check.worker()))
+        let own = if self.call.is_some() { Some(WorkerKind::CUSTOM) } else { self.work.worker };
+        std::iter::once(own).chain(self.check.as_ref().map(|check| check.worker()))
     }
 
     /// The step, when nothing of it is missing.
@@ -114,6 +124,13 @@ impl DraftStep {
             Some(check) => Some(Arc::new(check.finish(of_step, shared)?)),
             None => None,
         };
+        let call = match self.call {
+            Some(call) => Some(Arc::new(call.finish(&self.id.value, check.is_some())?)),
+            None => None,
+        };
+        // A workflow has no worker of its own.
+        let worker = if call.is_some() { WorkerKind::CUSTOM } else { self.work.worker? };
+        let instructions = if call.is_some() { String::new() } else { self.work.instructions? };
         let capabilities = shared.capabilities(&self.work.capabilities);
         // The paths of the steps themselves, so that each text is there once.
         let path = |of: StepPath| shared.paths.get(&of).cloned().unwrap_or(of);
@@ -131,8 +148,8 @@ impl DraftStep {
             self.depends_on.into_iter().map(|dependency| path(dependency.value)).collect();
         let step = Step {
             description: self.description,
-            worker: self.work.worker?,
-            instructions: self.work.instructions?,
+            worker,
+            instructions,
             capabilities,
             agent: self.work.agent.shared(),
             workspace: self.workspace,
@@ -152,6 +169,7 @@ impl DraftStep {
             env: self.env,
             control,
             check,
+            call,
         };
         Some((self.id.value, step))
     }
@@ -174,17 +192,15 @@ pub(super) fn step<'n>(
 
     defaults.add_to(&mut fields);
 
-    // These take their work from elsewhere; they were refused, and what they lack is no second mistake.
+    // These take their work from elsewhere, and what they lack is no mistake.
     let borrowed = fields.has("agent") || fields.has("workflow");
-    if let Some(at) = fields.get("workflow")
-        && let Value::Text(path) = &at.node.value
-    {
-        sink.need(path, at.place());
-    }
+    draft.call = subworkflow(&fields, sink).map(Box::new);
     let text = |name: &str, sink: &mut Sink<'_>| {
         fields.get(name).and_then(|at| value::text(&at, sink)).map(|text| text.value)
     };
-    draft.work = work_keys(&fields, borrowed, kinds, scope, sink);
+    if draft.call.is_none() {
+        draft.work = work_keys(&fields, borrowed, kinds, scope, sink);
+    }
     draft.description = fields.get("description").and_then(|at| value::note(&at, sink));
     draft.workspace = text("workspace", sink);
     draft.host = fields.get("host").and_then(|at| value::text(&at, sink));
@@ -194,9 +210,14 @@ pub(super) fn step<'n>(
     if let Some(at) = fields.get("inputs") {
         draft.inputs = inputs(&at, sink);
     }
-    let outputs = fields.get("outputs").map(|at| outputs(&at, sink));
-    draft.outputs_known = !borrowed && !matches!(outputs, Some(None));
-    draft.outputs = outputs.flatten().unwrap_or_default();
+    if let Some(call) = &draft.call {
+        draft.outputs = call.outputs();
+        draft.outputs_known = true;
+    } else {
+        let outputs = fields.get("outputs").map(|at| outputs(&at, sink));
+        draft.outputs_known = !borrowed && !matches!(outputs, Some(None));
+        draft.outputs = outputs.flatten().unwrap_or_default();
+    }
     draft.timeout = fields.get("timeout").and_then(|at| value::duration(&at, sink));
     draft.idle = fields.get("idle").and_then(|at| agent::idle(&at, sink));
     draft.file_changes = fields.get("file_changes").and_then(|at| value::flag(&at, sink));
@@ -221,7 +242,7 @@ fn depends_on(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Located<StepPath>> {
 
 /// The name of a step, as a reference to it: the text of the scalar, because that is what a key is. So `2.0` means
 /// the step `2.0` and not `2`.
-fn step_name(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Located<StepPath>> {
+pub(super) fn step_name(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Located<StepPath>> {
     if let Some(written) = &at.node.written {
         return Some(Located { value: StepPath::new(written.to_string()), span: at.place() });
     }

@@ -6,7 +6,7 @@ use roboppi_run::{StepFingerprint, StepPath};
 use sha2::{Digest, Sha256};
 
 use super::Places;
-use crate::definition::{AgentOptions, CompletionCheck, Step};
+use crate::definition::{AgentOptions, CompletionCheck, Step, Subworkflow};
 use crate::plan::Node;
 
 /// Rises when the same definition has another hash than before; then no step of an earlier run is kept.
@@ -63,7 +63,16 @@ pub(super) fn differences(then: &Node, now: &Node) -> Vec<&'static str> {
 
 /// Keys that came after the hash: a step without them has the hash it had before there were any.
 fn is_later(key: &str) -> bool {
-    ["host", "program", "mcp_config", "add_dirs", "append_system_prompt", "env", "completion_check"]
+    [
+        "host",
+        "program",
+        "mcp_config",
+        "add_dirs",
+        "append_system_prompt",
+        "env",
+        "completion_check",
+        "workflow",
+    ]
         .contains(&key)
 }
 
@@ -95,6 +104,7 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         // When it is done, and how often, does not change what it did.
         control: _,
         check,
+        call,
     } = step;
     let AgentOptions {
         model,
@@ -138,15 +148,24 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         ("append_system_prompt", text(append_system_prompt)),
         ("env", joined(env.iter().flat_map(|(name, value)| [name.clone(), value.to_string()]))),
         ("completion_check", check.as_ref().map(|check| check_text(check)).unwrap_or_default()),
+        ("workflow", call.as_ref().map(|call| call_text(call)).unwrap_or_default()),
     ]
 }
 
 /// What counts of a check: what it is told, not how often it may be asked.
 fn check_text(check: &CompletionCheck) -> String {
-    let CompletionCheck { work, decision_file, max_iterations: _, on_exhausted: _ } = check;
+    // When a loop is given up is not part of what it makes.
+    let CompletionCheck { work, decision_file, max_iterations: _, on_exhausted: _, convergence: _ } = check;
     let parts = parts(work).into_iter().filter(|(_, value)| !value.is_empty());
     let parts: Vec<_> = parts.flat_map(|(key, value)| [key.to_owned(), value]).collect();
     joined(parts.iter().map(String::as_str).chain(decision_file.as_deref()))
+}
+
+/// What counts of a subworkflow: its file and what is exported of it. Its steps have hashes of their own.
+fn call_text(call: &Subworkflow) -> String {
+    let Subworkflow { file, span: _, exports, mode, event_prefix, concurrency: _, is_linked: _ } = call;
+    let exports = exports.iter().flat_map(|export| [export.from.as_str(), &export.artifact, export.target()]);
+    joined([file.as_str(), mode.name()].into_iter().chain(exports).chain(event_prefix.as_deref()))
 }
 
 /// Texts as one, so that different ones are never the same.

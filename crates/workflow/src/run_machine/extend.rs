@@ -51,6 +51,7 @@ impl RunMachine {
             let accounts = [Role::Work, Role::Check].map(|role| self.account_place(node.task(role)));
             self.steps.push(RunStep { accounts, ..RunStep::new(node) });
             self.open += 1;
+            self.join_group(self.steps.len() - 1);
         }
         for (index, node) in (first..).zip(nodes) {
             self.steps[index].dependencies.reserve_exact(node.step.depends_on.len());

@@ -21,13 +21,13 @@ impl RunMachine {
     ) {
         match self.steps[index].rounds.after_work() {
             AfterWork::Done => self.complete(now, index, out),
-            AfterWork::Check if self.may_go_on(asked) => {
+            AfterWork::Check if self.may_go_on(index, asked) => {
                 self.steps[index].continues = false;
                 self.steps[index].rounds.begin_check();
                 self.active -= 1;
                 self.start_attempt(now, index, out);
             }
-            AfterWork::Decide if self.may_go_on(asked) => self.decide(index, shown, out),
+            AfterWork::Decide if self.may_go_on(index, asked) => self.decide(index, shown, out),
             AfterWork::Check | AfterWork::Decide => self.leave_incomplete(now, index, out),
         }
     }
@@ -41,7 +41,7 @@ impl RunMachine {
         asked: Option<Cancel>,
         out: &mut Vec<RunEffect>,
     ) {
-        if self.may_go_on(asked) {
+        if self.may_go_on(index, asked) {
             self.decide(index, shown, out);
         } else {
             self.leave_incomplete(now, index, out);
@@ -69,6 +69,7 @@ impl RunMachine {
                 rounds.note_decision();
                 self.incomplete(now, index, detail, out);
             }
+            IterationDecision::Stalled { detail } => self.fail_iteration(now, index, detail, out),
             IterationDecision::Unknown { detail } => {
                 if rounds.note_no_decision() {
                     let detail =
@@ -149,7 +150,7 @@ impl RunMachine {
     }
 
     /// Whether a step may start anything more.
-    fn may_go_on(&self, asked: Option<Cancel>) -> bool {
-        asked.is_none() && self.phase == Phase::Running
+    fn may_go_on(&self, index: usize, asked: Option<Cancel>) -> bool {
+        asked.is_none() && self.phase == Phase::Running && !self.is_above_ending(index)
     }
 }

@@ -39,6 +39,7 @@ impl RunMachine {
         }
         let failed = |step: &&RunStep| {
             !step.ended_by_fail_fast
+                && step.member_of.is_none()
                 && matches!(step.life, StepPhase::Over { state, excused: false, .. }
                 if !matches!(state, StepState::Succeeded | StepState::Incomplete | StepState::Skipped))
         };
@@ -49,7 +50,9 @@ impl RunMachine {
     /// Outcome and reason, once every step is over.
     pub(super) fn outcome(&self) -> (RunOutcome, Option<String>) {
         let names = |wanted: &[StepState]| {
-            let matches = self.steps.iter().filter(|step| match step.life {
+            // What members mean for the run, their groups say.
+            let own = self.steps.iter().filter(|step| step.member_of.is_none());
+            let matches = own.filter(|step| match step.life {
                 StepPhase::Over { state, excused, .. } => {
                     !excused && !step.ended_by_fail_fast && wanted.contains(&state)
                 }
@@ -113,7 +116,7 @@ impl RunMachine {
 }
 
 /// `failed: a, b and 3 more`.
-fn listed(what: &str, names: &[&str]) -> String {
+pub(super) fn listed(what: &str, names: &[&str]) -> String {
     const SHOWN: usize = 5;
     let shown = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(SHOWN) {

@@ -48,6 +48,8 @@ pub(super) struct Rounds {
     repeat: Option<Repeat>,
     role: Role,
     iteration: u32,
+    /// Iterations of earlier rounds: those of earlier attempts and iterations of the step that runs its workflow.
+    before: u32,
     /// Whether the attempt that is under way, or comes next, checks the work.
     is_checking: bool,
     work: Attempts,
@@ -77,6 +79,7 @@ impl Rounds {
             repeat: node.repeat,
             role: node.role,
             iteration: 1,
+            before: 0,
             is_checking: false,
             work: attempts,
             check: attempts,
@@ -90,9 +93,23 @@ impl Rounds {
 
     pub(super) const fn most(&self) -> Option<u32> {
         match self.repeat {
-            Some(repeat) => repeat.max_iterations,
-            None => None,
+            Some(Repeat { max_iterations: Some(most), .. }) => Some(most.saturating_add(self.before)),
+            Some(_) | None => None,
         }
+    }
+
+    /// Begins anew, with a number that no attempt has had. Whether that is another iteration.
+    pub(super) const fn begin_round(&mut self) -> bool {
+        let is_next = self.work.made > 0;
+        if is_next {
+            self.before = self.iteration;
+            self.iteration = self.iteration.saturating_add(1);
+        }
+        self.is_checking = false;
+        self.undecided = 0;
+        self.work = Attempts::new(self.work.most);
+        self.check = Attempts::new(self.check.most);
+        is_next
     }
 
     /// What the attempt that is under way, or comes next, is for.

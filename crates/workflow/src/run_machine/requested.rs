@@ -82,6 +82,9 @@ impl RunMachine {
         if self.has_no_budget(index) {
             return Err("the budget of the run is spent: no further agent starts".to_owned());
         }
+        if let Some(why) = self.member_refusal(index) {
+            return Err(why);
+        }
         match step.life {
             StepPhase::Over { state: StepState::Succeeded, .. } => return Err(format!("`{id}` succeeded")),
             StepPhase::Over { .. } => {}
@@ -115,6 +118,7 @@ impl RunMachine {
         self.steps[index].life = StepPhase::Waiting;
         self.steps[index].is_left_out = false;
         self.open += 1;
+        self.count_member(index, false);
         self.change(index, StepState::Pending, Some(why.to_owned()), out);
         // What has started on the strength of it goes on; the others wait for it once more.
         for dependent in self.steps[index].dependents.clone() {

@@ -91,16 +91,16 @@ impl RunMachine {
 
     /// Starts what may start, and ends the run when nothing is left.
     pub(super) fn settle(&mut self, now: Mono, out: &mut Vec<RunEffect>) {
-        self.judge(now, out);
-        if self.phase == Phase::Running {
-            while self.active < self.concurrency
-                && let Some(index) = self.ready.pop_first()
-            {
-                self.unannounced.remove(&index);
-                if self.has_no_budget(index) || !self.is_held(now, index, out) {
-                    self.start_attempt(now, index, out);
-                }
+        loop {
+            self.judge(now, out);
+            self.settle_groups(now, out);
+            self.start_ready(now, out);
+            // One whose last member did not start is done, and what waited for it may be judged.
+            if !self.settle_groups(now, out) && self.to_judge.is_empty() {
+                break;
             }
+        }
+        if self.phase == Phase::Running {
             while let Some(index) = self.unannounced.pop_first() {
                 self.change(index, StepState::Ready, None, out);
             }
@@ -126,6 +126,19 @@ impl RunMachine {
         }
     }
 
+    /// Starts steps that are ready, as far as there are slots.
+    fn start_ready(&mut self, now: Mono, out: &mut Vec<RunEffect>) {
+        while self.phase == Phase::Running
+            && self.active < self.slots()
+            && let Some(index) = self.next_ready()
+        {
+            self.unannounced.remove(&index);
+            if self.has_no_budget(index) || !self.is_held(now, index, out) {
+                self.start_attempt(now, index, out);
+            }
+        }
+    }
+
     pub(super) fn start_attempt(&mut self, now: Mono, index: usize, out: &mut Vec<RunEffect>) {
         if self.has_no_budget(index) {
             return self.refuse_start(now, index, out);
@@ -143,6 +156,9 @@ impl RunMachine {
         let of = step.of();
         let checks = step.rounds.is_checking().then(|| "checking whether it is complete".to_owned());
         self.change(index, StepState::Starting, checks, out);
+        if self.steps[index].group.is_some() && !self.steps[index].rounds.is_checking() {
+            return self.open_group(index, out);
+        }
         out.push(RunEffect::StartAttempt { of, continues });
     }
 
@@ -268,7 +284,10 @@ impl RunMachine {
     ) {
         // The step has a limit of its own, which it is not.
         let why = match reason {
-            CancelReason::Timeout => "the time limit of the run was reached".into(),
+            CancelReason::Timeout => match self.overdue_group(index) {
+                Some(group) => format!("the time limit of `{group}` was reached").into(),
+                None => "the time limit of the run was reached".into(),
+            },
             other => cancel_words(other),
         };
         let how = without_limit(detail);
@@ -419,11 +438,14 @@ impl RunMachine {
         let Failure { state, is_fatal, limit_until } = failure;
         let step = &mut self.steps[index];
         step.is_limited = limit_until.is_some();
+        step.is_fatal = is_fatal;
+        // What the failure of a member means for the run, its group says.
+        let is_member = step.member_of.is_some();
         let excused = step.failure.continue_on_error;
         let goes_on = excused || (step.failure.on_failure == OnFailure::Continue && !is_fatal);
         self.over_because(now, index, (state, excused), Some(detail), limit_until, out);
         self.release(now, index, if goes_on { Verdict::Satisfies } else { Verdict::Blocks }, out);
-        if !excused {
+        if !excused && !is_member {
             self.fail_fast(now, out);
         }
     }
@@ -480,6 +502,8 @@ impl RunMachine {
         out: &mut Vec<RunEffect>,
     ) {
         self.open -= 1;
+        self.count_member(index, true);
+        let was_open = self.hosting.remove(&index);
         let step = &mut self.steps[index];
         if let StepPhase::Active { asked, .. } | StepPhase::Collecting { asked, .. } = step.life {
             // Whatever it was doing, it did not come to its end because of the other step.
@@ -494,6 +518,12 @@ impl RunMachine {
             duration: step.started_at.map(|started| now.since(started)),
             limit_until,
         });
+        if was_open {
+            let of = self.steps[index].of();
+            let detail = "the core was lost".to_owned();
+            out.push(RunEffect::GroupClosed { of, end: AttemptEnd::Lost { detail } });
+        }
+        self.leave_members(now, index, out);
     }
 
     pub(super) fn change(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use roboppi_ipc::{Cancel, Mono};
 use roboppi_run::{AttemptRef, Role, StepPath, StepState};
 
+use super::group::Group;
 use super::policy::{FailurePolicy, LimitWaits, Rounds};
 use super::step_budget::StepBudget;
 use crate::control::StepControl;
@@ -17,6 +18,12 @@ pub(super) struct RunStep {
     pub(super) id: StepPath,
     /// Steps that wait for this one.
     pub(super) dependents: Vec<usize>,
+    /// The step whose workflow this one is part of.
+    pub(super) member_of: Option<usize>,
+    /// What it has when it runs a workflow.
+    pub(super) group: Option<Box<Group>>,
+    /// Its failure keeps those after it from starting, whatever they say.
+    pub(super) is_fatal: bool,
     /// Steps this one waits for.
     pub(super) dependencies: Vec<usize>,
     /// How many of them do not let it go on, or not yet.
@@ -112,6 +119,9 @@ impl RunStep {
         Self {
             id: node.path.clone(),
             dependents: Vec::new(),
+            member_of: None,
+            group: Group::of(node),
+            is_fatal: false,
             dependencies: Vec::new(),
             blockers: 0,
             rounds: Rounds::new(node),
@@ -144,6 +154,14 @@ impl RunStep {
     pub(super) const fn timeout(&self) -> Option<Duration> {
         let [work, check] = self.timeouts;
         if self.rounds.is_checking() { check } else { work }
+    }
+
+    /// Whether something of it is under way.
+    pub(super) const fn holds_slot(&self) -> bool {
+        matches!(
+            self.life,
+            StepPhase::Active { .. } | StepPhase::Collecting { .. } | StepPhase::Deciding { .. }
+        )
     }
 
     /// Place of the account of that attempt.

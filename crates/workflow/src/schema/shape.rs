@@ -47,6 +47,8 @@ pub(super) enum Shape {
     Instructions,
     /// A check, or what switches it off.
     Check,
+    /// The same of how a loop is watched.
+    Convergence,
     /// What is not described here.
     Anything,
     /// Hosts by name.
@@ -112,6 +114,11 @@ impl Shape {
             (_, "secrets") => return list(Self::Of("secret")),
             (_, "inputs") => return list(Self::Of("input")),
             (_, "outputs") => return list(Self::Of("output")),
+            (Section::Step, "convergence") => return Some(Self::Convergence),
+            (Section::Convergence, "stages") => return list(Self::Of("stage")),
+            (Section::Convergence, "diff_base_ref_file") => return Some(Self::PathInside),
+            (_, "exports") => return list(Self::Of("export")),
+            (Section::Step, "workflow") => return Some(Self::Argument),
             (Section::Environment, "pass" | "block") => return list(Self::Variable),
             (Section::Output, "path") => return Some(Self::PathInside),
             (_, "program" | "mcp_config" | "append_system_prompt") => return Some(Self::Argument),
@@ -228,6 +235,9 @@ impl Shape {
             // What is off may be any map.
             Self::Check => json!({
                 "if": super::off(), "then": true, "else": reference("check"),
+            }),
+            Self::Convergence => json!({
+                "if": super::off(), "then": true, "else": reference("convergence"),
             }),
         }
     }

@@ -166,6 +166,8 @@ fn line(effect: &RunEffect) -> String {
         RunEffect::StartAttempt { of, .. } => format!("start {of}"),
         RunEffect::CollectOutputs { of } => format!("collect {of}"),
         RunEffect::DecideIteration { of } => format!("decide {of}"),
+        RunEffect::OpenGroup { of } => format!("open {of}"),
+        RunEffect::GroupClosed { of, end } => format!("close {of}: {end:?}"),
         RunEffect::IterationStarted { step, iteration, max_iterations, detail } => {
             let most = max_iterations.map_or_else(String::new, |most| format!(" of {most}"));
             format!("{step} begins iteration {iteration}{most}: {}", detail.as_deref().unwrap_or("?"))
@@ -183,6 +185,7 @@ fn line(effect: &RunEffect) -> String {
             RunTimerSubject::Retry(step) => format!("timer {after:?} for {step}"),
             RunTimerSubject::Limit(account) => format!("timer {after:?} for the limit of {account}"),
             RunTimerSubject::Collecting(step) => format!("timer {after:?} for what {step} made"),
+            RunTimerSubject::Group(step) => format!("timer {after:?} for the steps of {step}"),
         },
         RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration, limit_until } => {
             let mut told = format!("{step} is {}", state.name());
