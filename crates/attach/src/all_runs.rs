@@ -193,11 +193,12 @@ impl AllRuns {
         let mut over = Vec::new();
         let mut rows = Vec::new();
         for (id, run) in &mut self.open {
-            let (mut row, liveness) = run.read(self.output, take);
-            match self.forecasts.known(run.workflow()) {
-                Some(history) => row = run.forecast(&history, now),
-                None => drop(self.wanted.get_or_insert_with(|| run.workflow().to_owned())),
+            let liveness = run.read(self.output, take);
+            let history = self.forecasts.known(run.workflow());
+            if history.is_none() {
+                self.wanted.get_or_insert_with(|| run.workflow().to_owned());
             }
+            let row = run.forecast(history.as_deref(), now);
             if !goes_on(liveness, &row, now) {
                 over.push(id.clone());
             }

@@ -82,8 +82,8 @@ impl OpenRun {
         self.reader.growing()
     }
 
-    /// Hands over what was recorded since the last time, and gives what the run is now.
-    pub(super) fn read(&mut self, output: bool, take: &mut dyn FnMut(Change)) -> (Arc<RunRow>, Liveness) {
+    /// Hands over what was recorded since the last time, and gives how the run is now.
+    pub(super) fn read(&mut self, output: bool, take: &mut dyn FnMut(Change)) -> Liveness {
         if output != self.output.is_some() {
             self.output = output.then(Output::default);
             self.reader.set_logs(output);
@@ -117,7 +117,7 @@ impl OpenRun {
             row.damage = self.reader.problems().first().cloned();
             self.row = row.shared();
         }
-        (Arc::clone(&self.row), liveness)
+        liveness
     }
 
     /// The workflow file whose earlier runs tell when this one may end.
@@ -125,12 +125,17 @@ impl OpenRun {
         if self.row.state.may_live() { workflow_of(&self.view) } else { "" }
     }
 
-    /// How far the run is, by what earlier ones tell.
-    pub(super) fn forecast(&mut self, history: &History, now: UtcMillis) -> Arc<RunRow> {
-        let is_due = self.forecast.is_none_or(|at| at.elapsed() >= OWNER);
-        if self.view.head.is_some() && (is_due || self.row.progress.is_none()) {
-            let progress = self.row.state.may_live().then(|| Progress::of(&self.view, history, now));
-            self.forecast = Some(Instant::now());
+    /// How far the run is, by what earlier ones tell; by its steps alone as long as that is not known.
+    pub(super) fn forecast(&mut self, history: Option<&History>, now: UtcMillis) -> Arc<RunRow> {
+        let is_due = match history {
+            Some(_) => self.forecast.is_none_or(|at| at.elapsed() >= OWNER),
+            None => self.row.progress.is_none(),
+        };
+        if is_due && self.view.head.is_some() {
+            let nothing = History::default();
+            let progress = || Progress::of(&self.view, history.unwrap_or(&nothing), now);
+            let progress = self.row.state.may_live().then(progress);
+            self.forecast = history.map(|_| Instant::now());
             if progress != self.row.progress {
                 self.row = RunRow { progress, ..(*self.row).clone() }.shared();
             }
