@@ -239,7 +239,7 @@ fn a_clock_that_is_set_hides_no_event_and_changes_no_order() {
     }
     screen.wait_until("the newest first", |screen| {
         let found: Vec<_> =
-            screen.rows(0, 120).filter_map(|row| Some(row.split_once("event ")?.1.chars().next()?)).collect();
+            screen.rows(0, 120).filter_map(|row| row.split_once("event ")?.1.chars().next()).collect();
         found == ['3', '2', '1', '0']
     });
     let mut screen = screen;
