@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use crate::env::TestEnv;
 use crate::flow::Flow;
 
+mod access;
 mod changes;
 mod client;
 mod live;
+mod logs;
 mod progress;
 mod reading;
 

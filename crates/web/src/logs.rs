@@ -10,6 +10,10 @@ use crate::api::line::{Hit, LINE_BYTES, Line, LogGap, LogPage, SearchPage, Searc
 use crate::feed::Hub;
 use crate::problem::Problem;
 
+mod of_run;
+
+pub(crate) use of_run::{Part, RunLog, is_renumbered};
+
 /// Bytes of text of a page, about.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
@@ -44,6 +48,11 @@ pub(crate) struct KnownLog {
 }
 
 impl KnownLog {
+    /// Whether nothing comes later.
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.files.is_some()
+    }
+
     pub(crate) fn of(view: &RunView, liveness: Liveness, of: &AttemptRef) -> Self {
         let attempt = view.attempt(of);
         let files = attempt.and_then(|attempt| match &attempt.status {
@@ -111,6 +120,11 @@ impl AttemptLog {
     /// When it cannot be read.
     pub(crate) fn total(&mut self) -> Result<u64, Problem> {
         Ok(self.log.line_count()?)
+    }
+
+    /// Bytes of the log.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.log.len()
     }
 
     /// Lines from a number on, at most `limit`. A negative number counts from the end.
@@ -311,5 +325,5 @@ fn hit(line: &LogLine, needle: &Needle) -> Hit {
     let units = |bytes: usize| shown.text[..bytes].encode_utf16().count();
     let (start, end) =
         (place.as_ref().map(|place| units(place.start)), place.as_ref().map(|place| units(place.end)));
-    Hit { n: line.number, start, end, text: shown.text }
+    Hit { n: line.number, step: None, start, end, text: shown.text }
 }

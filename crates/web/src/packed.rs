@@ -84,7 +84,7 @@ impl PackedPage {
     pub fn new(subject: &PackedRun<'_>, most: u64) -> Result<Self, PackError> {
         let facts = RunFacts::of(subject.run);
         let host = facts.host.clone().unwrap_or_default();
-        let run = Run::of(&facts, subject.view, subject.liveness, String::new(), subject.at);
+        let run = Run::of(&facts, subject.view, subject.liveness, subject.at, String::new());
         let page = Page::new(&run.row.name).ok_or(PackError::NoPage)?;
         let head = embedded(
             &json!({"version": 1, "at": subject.at.0, "host": host, "roboppi": subject.version, "runs": [run]}),

@@ -200,6 +200,18 @@ impl Socket {
         }
     }
 
+    /// Takes all frames up to the end, and returns the code with which the server closes, if it came.
+    pub(super) fn read_until_closed(&mut self, mut take: impl FnMut(Value)) -> Option<u16> {
+        loop {
+            match self.0.read() {
+                Ok(Message::Text(text)) => take(serde_json::from_str(&text).unwrap()),
+                Ok(Message::Close(frame)) => return frame.map(|frame| frame.code.into()),
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// The code with which the server closes.
     pub(super) fn closed(&mut self) -> Option<u16> {
         loop {

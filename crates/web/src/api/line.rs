@@ -104,6 +104,9 @@ pub(crate) struct SearchPage {
 pub(crate) struct Hit {
     /// Number of the line, from 0.
     pub(crate) n: u64,
+    /// Path of the step, in a log of several steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<String>,
     /// Where the first match begins in `text`, in UTF-16 units as browsers count; absent when it is behind the cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) start: Option<usize>,

@@ -30,6 +30,8 @@ pub(crate) struct Hub {
     news: watch::Sender<u64>,
     /// Counts changes of logs too.
     log_news: watch::Sender<u64>,
+    /// Lines and bytes of the logs of attempts that have ended.
+    settled: Mutex<HashMap<AttemptRef, (u64, u64)>>,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl Hub {
             state: Mutex::new(state),
             news: watch::Sender::new(0),
             log_news: watch::Sender::new(0),
+            settled: Mutex::default(),
         });
         let (follower, weak) = (RunFollower::new(&hub.run), Arc::downgrade(&hub));
         thread::Builder::new().name("run".to_owned()).spawn(move || follow(follower, &weak))?;
@@ -125,6 +128,16 @@ impl Hub {
 
     pub(crate) fn record(&self) -> Arc<dyn RecordStore> {
         self.run.record()
+    }
+
+    /// Lines and bytes of the log of an attempt that has ended, if they were counted.
+    pub(crate) fn settled(&self, of: &AttemptRef) -> Option<(u64, u64)> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).get(of).copied()
+    }
+
+    /// Notes lines and bytes of the log of an attempt that has ended.
+    pub(crate) fn settle(&self, of: AttemptRef, size: (u64, u64)) {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).insert(of, size);
     }
 
     /// The view, how the run is, and the cursor of both.

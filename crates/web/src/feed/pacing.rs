@@ -62,6 +62,16 @@ pub(crate) enum Turn {
     Idle,
 }
 
+const fn clamped(value: u32, most: u32) -> u32 {
+    if value == 0 {
+        1
+    } else if value > most {
+        most
+    } else {
+        value
+    }
+}
+
 /// The pace of one client. Times are milliseconds of a monotonic clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacing {
@@ -78,14 +88,25 @@ pub(crate) struct Pacing {
 
 impl Pacing {
     pub(crate) fn new(limits: ClientLimits, now: u64) -> Self {
-        let limits = ClientLimits {
-            events_per_second: limits.events_per_second.clamp(1, 1_000_000),
-            events_per_frame: limits.events_per_frame.clamp(1, 10_000),
-            log_frames_per_second: limits.log_frames_per_second.clamp(1, 1000),
-            ..limits
-        };
+        let limits = Self::possible(limits);
         let budget = u64::from(limits.events_per_second) * 1000;
         Self { limits, budget, counted: now, sent: None, lines_at: 0 }
+    }
+
+    const fn possible(limits: ClientLimits) -> ClientLimits {
+        ClientLimits {
+            events_per_second: clamped(limits.events_per_second, 1_000_000),
+            events_per_frame: clamped(limits.events_per_frame, 10_000),
+            log_frames_per_second: clamped(limits.log_frames_per_second, 1000),
+            ..limits
+        }
+    }
+
+    /// Goes on with other limits. What is left of the budget stays, as far as they allow.
+    pub(crate) fn set_limits(&mut self, limits: ClientLimits, now: u64) {
+        self.count(now);
+        self.limits = Self::possible(limits);
+        self.budget = self.budget.min(u64::from(self.limits.events_per_second) * 1000);
     }
 
     fn count(&mut self, now: u64) {

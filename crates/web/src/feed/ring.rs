@@ -268,6 +268,70 @@ mod tests {
         assert_eq!(ring.entries.len(), 1, "the latest is kept");
     }
 
+    /// SplitMix64.
+    fn random(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = *state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Clients of one small ring, each cut at random moments, whose missed events the record has: 10,000 cuts, and every client
+    /// has every event once and in order.
+    #[test]
+    fn ten_thousand_cuts_lose_and_double_nothing() {
+        const CUTS: usize = 10_000;
+        let (mut cuts, mut seed, mut from_record) = (0, 22_u64, 0);
+        while cuts < CUTS {
+            seed += 1;
+            let mut state = seed;
+            let choices: Vec<u8> = (0..300).map(|_| random(&mut state).to_le_bytes()[0]).collect();
+            let places = story(&choices);
+            let mut ring = Ring::new(RingBounds { events: 40, bytes: usize::MAX }, Cursor::default());
+            let mut clients: Vec<(Follower, Vec<Place>)> =
+                (0..5).map(|_| (ring.at_head(), Vec::new())).collect();
+            for (index, place) in places.iter().enumerate() {
+                ring.push(event(*place));
+                for (follower, got) in &mut clients {
+                    for _ in 0..random(&mut state) % 3 {
+                        if let Found::Event(event, _) = ring.next(follower) {
+                            got.push(event.place);
+                        }
+                    }
+                    if random(&mut state) % 8 == 0 {
+                        cuts += 1;
+                        // All that is left of a client is the text of its cursor.
+                        let mut cursor: Cursor = follower.cursor().parse().unwrap();
+                        *follower = ring.follow(&cursor).unwrap_or_else(|| {
+                            from_record += 1;
+                            for place in &places[..=index] {
+                                if !cursor.covers(*place) {
+                                    got.push(*place);
+                                    cursor.advance(*place);
+                                }
+                            }
+                            ring.follow(&cursor).unwrap()
+                        });
+                    }
+                }
+            }
+            for (number, (mut follower, mut got)) in clients.into_iter().enumerate() {
+                if !drain(&ring, &mut follower, &mut got) {
+                    let mut cursor: Cursor = follower.cursor().parse().unwrap();
+                    for place in &places {
+                        if !cursor.covers(*place) {
+                            got.push(*place);
+                            cursor.advance(*place);
+                        }
+                    }
+                }
+                assert_eq!(got, places, "seed {seed}, client {number}");
+            }
+        }
+        assert!(from_record > 100, "{from_record} resumed from the record");
+    }
+
     proptest! {
         #[test]
         fn a_follower_that_is_cut_anywhere_has_every_event_once_and_in_order(

@@ -13,7 +13,7 @@ use super::message::{ClientMessage, Subscribe, Topic};
 use super::run_feed::{Begin, Fetched, Gap, Next, RunFeed, Start};
 use super::runs_feed::RunsFeed;
 use crate::app::App;
-use crate::feed::{Cursor, Filter, Pacing, Turn, Waiting};
+use crate::feed::{ClientLimits, Cursor, Filter, Pacing, Turn, Waiting};
 use crate::logs::attempt_of;
 use crate::problem::Problem;
 
@@ -50,18 +50,20 @@ pub(super) struct Connection {
     app: Arc<App>,
     subscriptions: Vec<Subscription>,
     pacing: Pacing,
+    limits: ClientLimits,
     /// Which subscription has its turn first.
     turn: usize,
 }
 
 impl Connection {
     pub(super) fn new(app: Arc<App>) -> Self {
-        let pacing = Pacing::new(app.settings.limits, app.now());
-        Self { app, subscriptions: Vec::new(), pacing, turn: 0 }
+        let limits = app.settings.limits;
+        let pacing = Pacing::new(limits, app.now());
+        Self { app, subscriptions: Vec::new(), pacing, limits, turn: 0 }
     }
 
     fn frame_bytes(&self) -> u32 {
-        self.app.settings.limits.frame_bytes
+        self.limits.frame_bytes
     }
 
     /// Does what a message says. What answers it at once is in `out`.
@@ -103,7 +105,12 @@ impl Connection {
             return Err(Problem::conflict(format!("a connection has at most {SUBSCRIPTIONS} subscriptions"))
                 .hint("unsubscribe from one"));
         }
-        let Subscribe { sub: name, topic, run, attempt, after, last, since, from, kinds, tools } = subscribe;
+        let Subscribe { sub: name, topic, run, attempt, after, last, since, from, kinds, tools, limits } =
+            subscribe;
+        if let Some(wanted) = limits {
+            self.limits = wanted.within(self.app.settings.limits);
+            self.pacing.set_limits(self.limits, self.app.now());
+        }
         let run = run.ok_or_else(|| Problem::bad_request("`run` is missing"));
         let feed = match topic {
             Topic::Runs => {
@@ -116,14 +123,14 @@ impl Connection {
             Topic::Run => {
                 let hub = self.app.run(&run?).await?;
                 let (start, filter) = (Start { after, last, since }, Filter { kinds, tools });
-                let (feed, begin) = RunFeed::open(&self.app, hub, start, filter).await?;
+                let (feed, begin) =
+                    RunFeed::open(&self.app, hub, start, filter, self.limits.events_per_second).await?;
                 self.begin(&name, begin, out);
                 Feed::Run(Box::new(feed))
             }
             Topic::Log => {
                 let hub = self.app.run(&run?).await?;
-                let attempt = attempt.ok_or_else(|| Problem::bad_request("`attempt` is missing"))?;
-                let of = attempt_of(&hub, &attempt)?;
+                let of = attempt.map(|attempt| attempt_of(&hub, &attempt)).transpose()?;
                 Feed::Log(LogFeed::new(hub, of, from))
             }
         };
@@ -206,7 +213,7 @@ impl Connection {
         else {
             return Ok(None);
         };
-        let Some(changes) = feed.waiting(self.app.settings.limits.events_per_second as usize * 20) else {
+        let Some(changes) = feed.waiting(self.limits.events_per_second as usize * 20) else {
             out.extend(feed.snapshot(&self.app, name, most).await?);
             return Ok(Some(now));
         };

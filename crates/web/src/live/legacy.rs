@@ -186,7 +186,10 @@ async fn handle(
             let since = since.and_then(|since| u64::try_from(since.as_millisecond()).ok());
             let start = Start { after: None, last: replay_count, since };
             let opened = match app.run(&id).await {
-                Ok(hub) => RunFeed::open(app, hub, start, Filter::default()).await,
+                Ok(hub) => {
+                    let per_second = app.settings.limits.events_per_second;
+                    RunFeed::open(app, hub, start, Filter::default(), per_second).await
+                }
                 Err(problem) => Err(problem),
             };
             match opened {

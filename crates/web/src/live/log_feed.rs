@@ -6,11 +6,11 @@ use roboppi_run::AttemptRef;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::api::line::Line;
+use crate::api::line::{Line, LogPage};
 use crate::api::text::cut;
 use crate::app::App;
 use crate::feed::Hub;
-use crate::logs::AttemptLog;
+use crate::logs::{AttemptLog, Part, RunLog, is_renumbered};
 use crate::problem::Problem;
 
 /// Lines of a frame.
@@ -23,7 +23,10 @@ const TAIL: i64 = -200;
 #[derive(Debug)]
 pub(crate) struct LogFeed {
     hub: Arc<Hub>,
-    of: AttemptRef,
+    /// The attempt; without one the log is that of the run.
+    of: Option<AttemptRef>,
+    /// Where the logs of attempts were in that of the run.
+    parts: Vec<Part>,
     /// The next line.
     next: i64,
     /// Length of the log, and whether it was over, when it was read last.
@@ -35,9 +38,9 @@ pub(crate) struct LogFeed {
 }
 
 impl LogFeed {
-    pub(crate) fn new(hub: Arc<Hub>, of: AttemptRef, from: Option<i64>) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, of: Option<AttemptRef>, from: Option<i64>) -> Self {
         let (news, over) = (hub.log_news(), hub.news());
-        Self { hub, of, next: from.unwrap_or(TAIL), seen: None, more: true, news, over }
+        Self { hub, of, parts: Vec::new(), next: from.unwrap_or(TAIL), seen: None, more: true, news, over }
     }
 
     /// Whether there may be something to send.
@@ -63,6 +66,27 @@ impl LogFeed {
         self.more = true;
     }
 
+    /// Reads the next lines. Returns whether those that the client has are to be numbered anew.
+    async fn page(&mut self, app: &Arc<App>) -> Result<(LogPage, bool), Problem> {
+        let (hub, from) = (Arc::clone(&self.hub), self.next);
+        if let Some(of) = self.of.clone() {
+            let page = app.aside(move |_| AttemptLog::open(&hub, &of)?.page(from, LINES)).await?;
+            return Ok((page, false));
+        }
+        let before = std::mem::take(&mut self.parts);
+        let (page, parts, anew) = app
+            .aside(move |_| {
+                let log = RunLog::open(&hub)?;
+                let next = u64::try_from(from).unwrap_or(0);
+                let anew = is_renumbered(&before, log.parts(), next);
+                let page = log.page(if anew { TAIL } else { from }, LINES)?;
+                Ok((page, log.into_parts(), anew))
+            })
+            .await?;
+        self.parts = parts;
+        Ok((page, anew))
+    }
+
     /// The next frame; `None` when there is nothing new.
     ///
     /// # Errors
@@ -73,13 +97,12 @@ impl LogFeed {
         sub: &str,
         most: u32,
     ) -> Result<Option<String>, Problem> {
-        let (hub, of, from) = (Arc::clone(&self.hub), self.of.clone(), self.next);
-        let page = app.aside(move |_| AttemptLog::open(&hub, &of)?.page(from, LINES)).await?;
+        let (page, anew) = self.page(app).await?;
         let now = (page.bytes, page.complete);
         let is_same =
             self.seen == Some(now) && page.next == page.total && u64::try_from(self.next) == Ok(page.next);
         let repeats_open_line = self.seen == Some(now) && page.lines.len() == 1 && page.lines[0].open;
-        if is_same || repeats_open_line {
+        if !anew && (is_same || repeats_open_line) {
             self.more = false;
             return Ok(None);
         }
@@ -111,8 +134,9 @@ impl LogFeed {
         } else {
             format!(r#","gaps":{gaps}"#)
         };
+        let anew = if anew { r#","anew":true"# } else { "" };
         Ok(Some(format!(
-            r#"{{"type":"lines","sub":{sub},"from":{},"total":{},"bytes":{},"complete":{}{gaps},"lines":[{}]}}"#,
+            r#"{{"type":"lines","sub":{sub}{anew},"from":{},"total":{},"bytes":{},"complete":{}{gaps},"lines":[{}]}}"#,
             page.from,
             page.total,
             page.bytes,

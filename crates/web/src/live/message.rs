@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::feed::ClientLimits;
+
 /// Longest name of a subscription.
 const LONGEST_SUB: usize = 64;
 
@@ -45,7 +47,7 @@ pub(crate) struct Subscribe {
     /// The run, of the topics `run` and `log`.
     #[serde(default)]
     pub(crate) run: Option<String>,
-    /// The attempt, of the topic `log`.
+    /// The attempt, of the topic `log`; without one the log is that of all attempts.
     #[serde(default)]
     pub(crate) attempt: Option<String>,
     /// The cursor of the last event that the client has applied.
@@ -66,6 +68,45 @@ pub(crate) struct Subscribe {
     /// Only calls of these tools.
     #[serde(default)]
     pub(crate) tools: Vec<String>,
+    /// What the connection is sent at most from now on: less than the server allows.
+    #[serde(default)]
+    pub(crate) limits: Option<WantedLimits>,
+}
+
+/// Limits that a client wants. Those that are absent are the ones of the server, and no limit is above them.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WantedLimits {
+    /// Events in a second.
+    #[serde(default)]
+    events_per_second: Option<u32>,
+    /// Events in a frame.
+    #[serde(default)]
+    events_per_frame: Option<u32>,
+    /// Bytes of a frame, at least 16 KiB.
+    #[serde(default)]
+    frame_bytes: Option<u32>,
+    /// Frames with lines of logs in a second.
+    #[serde(default)]
+    log_frames_per_second: Option<u32>,
+}
+
+impl WantedLimits {
+    /// Shortest frame, in bytes: a row of the list of runs fits.
+    const FRAME: u32 = 16 * 1024;
+
+    /// The limits of the connection.
+    pub(crate) fn within(self, most: ClientLimits) -> ClientLimits {
+        let chosen =
+            |wanted: Option<u32>, least: u32, most: u32| wanted.unwrap_or(most).clamp(least.min(most), most);
+        ClientLimits {
+            events_per_second: chosen(self.events_per_second, 1, most.events_per_second),
+            events_per_frame: chosen(self.events_per_frame, 1, most.events_per_frame),
+            frame_bytes: chosen(self.frame_bytes, Self::FRAME, most.frame_bytes),
+            log_frames_per_second: chosen(self.log_frames_per_second, 1, most.log_frames_per_second),
+        }
+    }
 }
 
 /// What a subscription is about.
@@ -77,7 +118,7 @@ pub(crate) enum Topic {
     Runs,
     /// A run.
     Run,
-    /// The log of an attempt.
+    /// The log of an attempt, or of all attempts of a run.
     Log,
 }
 
@@ -96,5 +137,23 @@ impl ClientMessage {
             return Err(format!("`sub` is a name of 1 to {LONGEST_SUB} bytes"));
         }
         Ok(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_gets_less_than_the_server_allows_and_never_more() {
+        let most = ClientLimits::default();
+        let wanted = |text: &str| serde_json::from_str::<WantedLimits>(text).unwrap().within(most);
+        assert_eq!(wanted("{}"), most);
+        let less = wanted(
+            r#"{"eventsPerSecond": 0, "eventsPerFrame": 3, "frameBytes": 1, "logFramesPerSecond": 2}"#,
+        );
+        assert_eq!((less.events_per_second, less.events_per_frame), (1, 3));
+        assert_eq!((less.frame_bytes, less.log_frames_per_second), (16 * 1024, 2));
+        assert_eq!(wanted(r#"{"eventsPerSecond": 9999999, "frameBytes": 9999999}"#), most);
     }
 }

@@ -78,8 +78,9 @@ impl RunFeed {
         hub: Arc<Hub>,
         start: Start,
         filter: Filter,
+        per_second: u32,
     ) -> Result<(Self, Begin), Problem> {
-        let most = usize::try_from(app.settings.limits.events_per_second).unwrap_or(50).max(10) * PATIENCE;
+        let most = usize::try_from(per_second).unwrap_or(50).max(10) * PATIENCE;
         let news = hub.news();
         let (run, follower) = hub.snapshot();
         let cursor = Arc::clone(follower.cursor());

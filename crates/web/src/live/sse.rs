@@ -57,7 +57,8 @@ pub(crate) async fn of_run(
         since: call.params.value("since", "a time in UTC milliseconds")?,
     };
     let hub = app.run(&run).await?;
-    let (feed, begin) = RunFeed::open(&app, hub, start, call.params.filter()).await?;
+    let (feed, begin) =
+        RunFeed::open(&app, hub, start, call.params.filter(), app.settings.limits.events_per_second).await?;
     stream_of(&app, move |app, send| async move {
         let _ = run_events(&app, feed, begin, &send).await;
     })

@@ -9,11 +9,10 @@ use futures::stream;
 use roboppi_record::Needle;
 use tokio::sync::mpsc;
 
-use crate::api::line::{Line, LogPage};
+use crate::api::line::Line;
 use crate::app::App;
 use crate::call::{Answer, Call, Segments, json};
-use crate::feed::Hub;
-use crate::logs::{AttemptLog, attempt_of};
+use crate::logs::{AttemptLog, RunLog, attempt_of};
 use crate::params::Params;
 use crate::problem::Problem;
 
@@ -52,42 +51,16 @@ pub(crate) async fn of_run(
 ) -> Answer {
     let (from, limit) = range(&call.params)?;
     let hub = app.run(&run).await?;
-    json(&app.aside(move |_| of_all(&hub, from, limit)).await?)
+    json(&app.aside(move |_| RunLog::open(&hub)?.page(from, limit)).await?)
 }
 
-fn of_all(hub: &Hub, from: i64, limit: u64) -> Result<LogPage, Problem> {
-    let mut attempts = hub.look(|view, _, _| {
-        let attempts = view.steps.iter().flat_map(|step| &step.attempts);
-        attempts.map(|attempt| (attempt.started_at, attempt.of.clone())).collect::<Vec<_>>()
-    });
-    attempts.sort();
-    let mut logs = Vec::with_capacity(attempts.len());
-    let mut total = 0;
-    for (_, of) in attempts {
-        let lines = AttemptLog::open(hub, &of)?.total()?;
-        total += lines;
-        logs.push((of, lines));
-    }
-    let first = u64::try_from(from).unwrap_or_else(|_| total.saturating_sub(from.unsigned_abs()));
-    let (mut skip, mut page) = (first, LogPage::empty(first, total, hub.is_over()));
-    for (of, lines) in logs {
-        let left = limit - page.lines.len() as u64;
-        if skip >= lines || left == 0 {
-            skip = skip.saturating_sub(lines);
-            continue;
-        }
-        let before = page.lines.len();
-        let mut log = AttemptLog::open(hub, &of)?;
-        let part = log.page(i64::try_from(skip).unwrap_or(i64::MAX), left)?;
-        let step = of.step.as_str().to_owned();
-        page.lines.extend(part.lines.into_iter().map(|line| Line { step: Some(step.clone()), ..line }));
-        page.next += (page.lines.len() - before) as u64;
-        page.complete &= part.complete;
-        page.bytes += part.bytes;
-        skip = 0;
-    }
-    page.cursor = page.next.to_string();
-    Ok(page)
+/// `GET /api/v1/runs/{run}/log/line/{line}`: a whole line.
+pub(crate) async fn line_of_run(
+    State(app): State<Arc<App>>,
+    Segments((run, line)): Segments<(String, u64)>,
+) -> Answer {
+    let hub = app.run(&run).await?;
+    Ok(whole(app.aside(move |_| RunLog::open(&hub)?.whole_line(line, WHOLE_LINE)).await?))
 }
 
 /// `GET …/log/line/{line}`: a whole line.
@@ -97,14 +70,16 @@ pub(crate) async fn line(
 ) -> Answer {
     let hub = app.run(&run).await?;
     let of = attempt_of(&hub, &attempt)?;
-    let (text, is_cut) =
-        app.aside(move |_| AttemptLog::open(&hub, &of)?.whole_line(line, WHOLE_LINE)).await?;
+    Ok(whole(app.aside(move |_| AttemptLog::open(&hub, &of)?.whole_line(line, WHOLE_LINE)).await?))
+}
+
+fn whole((text, is_cut): (String, bool)) -> Response {
     let mut response = plain(text);
     if is_cut {
         let value = axum::http::HeaderValue::from_static("true");
         response.headers_mut().insert("x-roboppi-cut", value);
     }
-    Ok(response)
+    response
 }
 
 /// `GET …/log/search`.
@@ -113,7 +88,25 @@ pub(crate) async fn search(
     Segments((run, attempt)): Segments<(String, String)>,
     call: Call,
 ) -> Answer {
-    let params = &call.params;
+    let (needle, from, limit) = query(&call.params)?;
+    let hub = app.run(&run).await?;
+    let of = attempt_of(&hub, &attempt)?;
+    json(&app.aside(move |_| AttemptLog::open(&hub, &of)?.search(&needle, from, limit)).await?)
+}
+
+/// `GET /api/v1/runs/{run}/log/search`.
+pub(crate) async fn search_run(
+    State(app): State<Arc<App>>,
+    Segments(run): Segments<String>,
+    call: Call,
+) -> Answer {
+    let (needle, from, limit) = query(&call.params)?;
+    let hub = app.run(&run).await?;
+    json(&app.aside(move |_| RunLog::open(&hub)?.search(&needle, from, limit)).await?)
+}
+
+/// What is searched for, the first line, and how many are wanted.
+fn query(params: &Params) -> Result<(Needle, u64, usize), Problem> {
     let text =
         params.text("q").ok_or_else(|| Problem::bad_request("`q` is missing: what is searched for"))?;
     if text.len() > LONGEST_NEEDLE {
@@ -128,10 +121,7 @@ pub(crate) async fn search(
     let needle =
         needle.map_err(|error| Problem::bad_request(format!("`q` is no regular expression: {error}")))?;
     let from = params.value::<u64>("from", "the number of a line")?.unwrap_or(0);
-    let limit = params.limit("limit", 100, 1000)?;
-    let hub = app.run(&run).await?;
-    let of = attempt_of(&hub, &attempt)?;
-    json(&app.aside(move |_| AttemptLog::open(&hub, &of)?.search(&needle, from, limit)).await?)
+    Ok((needle, from, params.limit("limit", 100, 1000)?))
 }
 
 /// Form of a download.
@@ -148,70 +138,143 @@ pub(crate) async fn download(
     Segments((run, attempt)): Segments<(String, String)>,
     call: Call,
 ) -> Answer {
-    let (format, kind, extension) = match call.params.text("format").unwrap_or("text") {
-        "text" => (Format::Text, "text/plain; charset=utf-8", "txt"),
-        "json" => (Format::Json, "application/json", "json"),
-        "raw" => (Format::Raw, "application/octet-stream", "log"),
-        other => {
-            return Err(Problem::bad_request(format!(
-                "`format` is `{other}`, and must be text, json or raw"
-            )));
-        }
-    };
+    let format = Format::of(&call.params)?;
     let hub = app.run(&run).await?;
     let of = attempt_of(&hub, &attempt)?;
-    let plain = |char: char| if char.is_ascii_alphanumeric() || "-_.".contains(char) { char } else { '_' };
-    let name: String = format!("{run}-{attempt}").chars().map(plain).take(100).collect();
-    let mut log = {
+    let log = {
         let hub = Arc::clone(&hub);
         app.aside(move |_| AttemptLog::open(&hub, &of)).await?
     };
-    let (send, mut receive) = mpsc::channel::<Result<Bytes, std::io::Error>>(WAITING);
+    Ok(streamed(&format!("{run}-{attempt}"), format, move |send| write(log, format, send)))
+}
+
+/// `GET /api/v1/runs/{run}/log/download`.
+pub(crate) async fn download_run(
+    State(app): State<Arc<App>>,
+    Segments(run): Segments<String>,
+    call: Call,
+) -> Answer {
+    let format = Format::of(&call.params)?;
+    if format == Format::Raw {
+        return Err(Problem::bad_request("`format` is `raw`, which is of one attempt")
+            .hint("take text or json, or the log of an attempt"));
+    }
+    let hub = app.run(&run).await?;
+    Ok(streamed(&run, format, move |send| {
+        let mut lines = Lines::new(format, send);
+        RunLog::open(&hub)?.each_line(|line| lines.push(&line))?;
+        lines.end();
+        Ok(())
+    }))
+}
+
+impl Format {
+    fn of(params: &Params) -> Result<Self, Problem> {
+        match params.text("format").unwrap_or("text") {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            "raw" => Ok(Self::Raw),
+            other => {
+                Err(Problem::bad_request(format!("`format` is `{other}`, and must be text, json or raw")))
+            }
+        }
+    }
+
+    /// The type of the content, and the ending of the file.
+    const fn kind(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Text => ("text/plain; charset=utf-8", "txt"),
+            Self::Json => ("application/json", "json"),
+            Self::Raw => ("application/octet-stream", "log"),
+        }
+    }
+}
+
+/// The parts of an answer.
+type Sender = mpsc::Sender<Result<Bytes, std::io::Error>>;
+
+/// An answer that is written while it is sent.
+fn streamed(
+    name: &str,
+    format: Format,
+    write: impl FnOnce(&Sender) -> Result<(), Problem> + Send + 'static,
+) -> Response {
+    let (kind, extension) = format.kind();
+    let plain = |char: char| if char.is_ascii_alphanumeric() || "-_.".contains(char) { char } else { '_' };
+    let name: String = name.chars().map(plain).take(100).collect();
+    let (send, mut receive) = mpsc::channel(WAITING);
     tokio::task::spawn_blocking(move || {
-        if let Err(problem) = write(&mut log, format, &send) {
+        if let Err(problem) = write(&send) {
             // The answer has begun: it breaks off, so that nobody takes it for whole.
             let _ = send.blocking_send(Err(std::io::Error::other(problem.detail)));
         }
     });
     let body = Body::from_stream(stream::poll_fn(move |context| receive.poll_recv(context)));
     let disposition = format!("attachment; filename=\"{name}.{extension}\"");
-    Ok(([("content-type", kind), ("content-disposition", &disposition)], body).into_response())
+    ([("content-type", kind), ("content-disposition", &disposition)], body).into_response()
 }
 
-fn write(
-    log: &mut AttemptLog,
-    format: Format,
-    send: &mpsc::Sender<Result<Bytes, std::io::Error>>,
-) -> Result<(), Problem> {
-    /// Bytes that are sent at a time.
-    const PART: usize = 64 * 1024;
-    let mut part: Vec<u8> = Vec::new();
-    let flush = |part: &mut Vec<u8>| send.blocking_send(Ok(std::mem::take(part).into())).is_ok();
-    match format {
-        Format::Raw => return log.each_piece(|bytes| send.blocking_send(Ok(bytes.into())).is_ok()),
-        Format::Text => log.each_line(|line| {
-            match &line.gap {
-                Some(gap) => part.extend(format!("[{} bytes are not in the record]", gap.bytes).bytes()),
-                None => part.extend(roboppi_untrusted::line(line.text.as_bytes(), false).bytes()),
-            }
-            part.push(b'\n');
-            part.len() < PART || flush(&mut part)
-        })?,
-        Format::Json => {
-            part.push(b'[');
-            let mut first = true;
-            log.each_line(|line| {
-                if !std::mem::take(&mut first) {
-                    part.extend(b",\n");
-                }
-                part.extend(serde_json::to_vec(&line).unwrap_or_default());
-                part.len() < PART || flush(&mut part)
-            })?;
-            part.extend(b"]\n");
-        }
+fn write(mut log: AttemptLog, format: Format, send: &Sender) -> Result<(), Problem> {
+    if format == Format::Raw {
+        return log.each_piece(|bytes| send.blocking_send(Ok(bytes.into())).is_ok());
     }
-    flush(&mut part);
+    let mut lines = Lines::new(format, send);
+    log.each_line(|line| lines.push(&line))?;
+    lines.end();
     Ok(())
+}
+
+/// Lines as text or JSON, sent in parts.
+struct Lines<'a> {
+    send: &'a Sender,
+    json: bool,
+    part: Vec<u8>,
+    first: bool,
+    /// The step of the last line.
+    step: Option<String>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(format: Format, send: &'a Sender) -> Self {
+        let json = format == Format::Json;
+        Self { send, json, part: if json { vec![b'['] } else { Vec::new() }, first: true, step: None }
+    }
+
+    /// Takes a line. Returns false when the client is gone.
+    fn push(&mut self, line: &Line) -> bool {
+        /// Bytes that are sent at a time.
+        const PART: usize = 64 * 1024;
+        let first = std::mem::take(&mut self.first);
+        if self.json {
+            if !first {
+                self.part.extend(b",\n");
+            }
+            self.part.extend(serde_json::to_vec(line).unwrap_or_default());
+        } else {
+            if let Some(step) = line.step.as_ref().filter(|step| self.step.as_ref() != Some(*step)) {
+                let gap = if first { "" } else { "\n" };
+                self.part.extend(format!("{gap}==> {} <==\n", roboppi_untrusted::words(step)).bytes());
+                self.step = Some(step.clone());
+            }
+            match &line.gap {
+                Some(gap) => self.part.extend(format!("[{} bytes are not in the record]", gap.bytes).bytes()),
+                None => self.part.extend(roboppi_untrusted::line(line.text.as_bytes(), false).bytes()),
+            }
+            self.part.push(b'\n');
+        }
+        self.part.len() < PART || self.flush()
+    }
+
+    fn flush(&mut self) -> bool {
+        self.send.blocking_send(Ok(std::mem::take(&mut self.part).into())).is_ok()
+    }
+
+    fn end(mut self) {
+        if self.json {
+            self.part.extend(b"]\n");
+        }
+        self.flush();
+    }
 }
 
 fn plain(text: String) -> Response {
