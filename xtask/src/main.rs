@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "it is a command line program that says what it does")]
 
 mod check;
+mod contract;
 mod machine;
 mod package;
 mod page;
@@ -15,7 +16,8 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   test         format, lints, documentation, the page in Chromium, then every test of the workspace
-  browser      open the page in Chromium, with made-up runs and with the built program; needs npm
+  browser      open the page in Chromium, with made-up runs and with the built program, and send requests made of the
+               document of the API to the built program; needs npm, and Python for the requests
   screenshot   draw the pictures in docs/images from real runs in a terminal
   package      build the static program, and make an archive, a Debian package and npm packages of it; --out DIR
   performance  measure everything, and renew docs/performance.md; a quarter of an hour; --quick: a check
@@ -27,7 +29,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => check::everything(),
-        ["browser"] => page::built_browser(),
+        ["browser"] => page::built_browser().and_then(|()| contract::check()),
         ["screenshot"] => picture::draw(),
         ["package", "help" | "--help" | "-h"] => {
             eprint!("{}", package::USAGE);
