@@ -1,6 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Line, LogPage } from "../src/api/types";
 import { completeness, lineAt, missingPages, noLog, PAGE_LINES, withLines } from "../src/state/log";
+import { LogReader } from "../src/state/log-reader";
+import type { Source } from "../src/source/source";
 import { begin, hitFrom, searchWords, withHits } from "../src/state/search";
 import { ranges } from "../src/lib/match";
 
@@ -73,4 +75,26 @@ describe("search", () => {
     expect(ranges("abc", "(", true, false)).toEqual([]);
     expect(ranges("abc", "x*", true, false)).toEqual([]);
   });
+});
+
+test("lines that the server does not have are asked for again, and not at once", async () => {
+  vi.useFakeTimers();
+  try {
+    let asked = 0;
+    const source = { log: async (_run: string, _attempt: string | undefined, from: number) => ((asked += 1), { lines: from === 0 ? [line(0)] : [], from, total: 40, bytes: 400, complete: true }) } as unknown as Source;
+    const reader = new LogReader(source, "r1", "a.1");
+    reader.open();
+    await vi.advanceTimersByTimeAsync(1);
+    reader.need(0, 40);
+    await vi.advanceTimersByTimeAsync(900);
+    expect(asked).toBe(2);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(asked).toBeGreaterThan(5);
+    expect(asked).toBeLessThan(9);
+    reader.close();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(asked).toBeLessThan(9);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -290,7 +290,7 @@ export interface FileDiff {
   removed?: number;
 }
 
-/** What became of a file between the beginning and the end of an attempt. */
+/** How a file changed between the beginning and the end of an attempt. */
 export interface Change {
   path: string;
   /** `added`, `modified`, `deleted`. */

@@ -7,7 +7,7 @@ import { useLoaded, type Loaded } from "./use-loaded";
 const EVERY_MS = 10_000;
 
 export interface Files {
-  /** What became of the files themselves; missing where they were not compared. */
+  /** How the files themselves changed; missing where they were not compared. */
   changes: Changes | undefined;
   /** What the agent told of them. */
   told: FileDiff[];

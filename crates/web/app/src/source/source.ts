@@ -76,7 +76,7 @@ export interface Source {
   search(run: string, attempt: string | undefined, query: SearchQuery, signal?: AbortSignal): Promise<SearchPage>;
   downloadUrl(run: string, attempt: string | undefined, format: "text" | "json" | "raw"): string | undefined;
   diffs(run: string, attempt: string): Promise<FileDiff[]>;
-  /** What became of the files of the workspace; nothing where they were not compared. */
+  /** How the files of the workspace changed; nothing where they were not compared. */
   changes(run: string, attempt: string): Promise<Changes | undefined>;
   changeDiff(run: string, attempt: string, path: string): Promise<string>;
   stats(query: { since?: string; workflow?: string }): Promise<Stats>;

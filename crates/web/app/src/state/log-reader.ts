@@ -55,19 +55,25 @@ export class LogReader {
       this.source
         .log(this.run, this.attempt, page * PAGE_LINES, PAGE_LINES)
         .then((found) => {
-          this.asked.delete(page);
           if (this.closed) return;
           this.take(found);
+          // Lines that the server does not have are asked for again, but not at once.
+          if (missingPages(this.state.get(), ...this.want).includes(page)) this.askLater(page);
+          else this.asked.delete(page);
           this.need(...this.want);
         })
         .catch((error: unknown) => {
           this.problem.set(asProblem(error));
-          this.again = setTimeout(() => {
-            this.asked.delete(page);
-            if (!this.closed) this.need(...this.want);
-          }, RETRY_MS);
+          this.askLater(page);
         });
     }
+  }
+
+  private askLater(page: number): void {
+    setTimeout(() => {
+      this.asked.delete(page);
+      if (!this.closed) this.need(...this.want);
+    }, RETRY_MS);
   }
 
   private take(page: LogPage): void {
