@@ -12,13 +12,16 @@ import { Empty, ProblemBox } from "./parts";
 /** More files begin folded. */
 const OPEN_FILES = 20;
 
-export function DiffsView({ run, attempt }: { run: string; attempt: Attempt }): JSX.Element {
+export function DiffsView({ run, attempt, showFiles }: { run: string; attempt: Attempt; showFiles: () => void }): JSX.Element {
   const { value: files, problem, retry } = useDiffs(run, attempt);
   if (!files) return problem ? <ProblemBox problem={problem} retry={retry} /> : <p class="muted pad">Reading the changes…</p>;
   if (files.length === 0) {
     return (
-      <Empty title="No file changed">
-        <p>This attempt changed no file of its workspace.</p>
+      <Empty title="No change was told">
+        <p>What changed in the workspace itself is in Files.</p>
+        <button type="button" onClick={showFiles}>
+          Show the files
+        </button>
       </Empty>
     );
   }

@@ -49,7 +49,7 @@ export function FilesView(props: Props): JSX.Element {
   const nothing = rows.length === 0 && step.artifacts.length === 0;
   if (nothing && changes?.complete !== false) {
     return (
-      <Empty title={isEnded(attempt.state) ? "No file changed" : "No file changed yet"}>
+      <Empty title={!changes ? "No change was told" : isEnded(attempt.state) ? "No file changed" : "No file changed yet"}>
         <p>{changes ? "The workspace is as it was before this attempt, files that git ignores aside." : "This attempt told of no change, and its step has no artifacts."}</p>
       </Empty>
     );

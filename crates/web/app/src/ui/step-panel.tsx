@@ -49,13 +49,13 @@ export function StepPanel({ route, state, step, tab, show }: Props): JSX.Element
         ))}
       </div>
       <div class="panel-in" id="panel-in" role="tabpanel" aria-labelledby={`tab-${tab}`}>
-        <Content key={`${step.path} ${attempt?.id ?? ""} ${tab}`} tab={tab} state={state} step={step} attempt={attempt} line={route.line} all={route.all === true} />
+        <Content key={`${step.path} ${attempt?.id ?? ""} ${tab}`} tab={tab} state={state} step={step} attempt={attempt} line={route.line} all={route.all === true} show={show} />
       </div>
     </section>
   );
 }
 
-function Content({ tab, state, step, attempt, line, all }: { tab: Tab; state: RunState; step: Step; attempt: Attempt | undefined; line: number | undefined; all: boolean }): JSX.Element {
+function Content({ tab, state, step, attempt, line, all, show }: { tab: Tab; state: RunState; step: Step; attempt: Attempt | undefined; line: number | undefined; all: boolean; show: (tab: Tab) => void }): JSX.Element {
   const run = state.run.handle ?? state.run.id;
   if (tab === "overview") return <Overview step={step} />;
   if (tab === "details") return <Details run={state.run} step={step} attempt={attempt} />;
@@ -66,7 +66,7 @@ function Content({ tab, state, step, attempt, line, all }: { tab: Tab; state: Ru
     case "activity":
       return <ActivityView run={run} step={step} attempt={attempt} fresh={state.fresh.get(attempt.id)} delta={state.deltas.get(attempt.id)} />;
     case "diffs":
-      return <DiffsView run={run} attempt={attempt} />;
+      return <DiffsView run={run} attempt={attempt} showFiles={() => show("files")} />;
     case "files":
       return <FilesView run={run} step={step} attempt={attempt} />;
     case "result":
