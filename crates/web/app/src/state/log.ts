@@ -67,12 +67,13 @@ export function missingPages(state: LogState, from: number, to: number): number[
 }
 
 /** How much of the log is here, in words. */
-export function completeness(state: LogState, live: boolean): string {
+export function completeness(state: LogState, live: boolean, connected = true): string {
   const size = `${count(state.total)} ${state.total === 1 ? "line" : "lines"}, ${bytes(state.bytes)}`;
   const gaps = state.gaps.map((gap) => ` · bytes ${range(gap)} given up${gap.reason === "" ? "" : ` (${gap.reason})`}`).join("");
   if (!state.loaded) return "reading…";
   if (state.complete) return `complete, ${size}${gaps}`;
   if (!live) return `${state.gaps.length > 0 ? "not complete" : "not known to be complete"}, ${size}${gaps}`;
+  if (!connected) return `not current, ${size}${gaps}`;
   const lag = state.lag !== undefined && state.lag >= MENTIONED_LAG ? `live, ${bytes(state.lag)} behind` : "live";
   return `${lag}, ${size}${gaps}`;
 }

@@ -21,6 +21,7 @@ test("the server goes and comes back: nothing is cleared, nothing is missing or 
   await until("the bar", async () => (await page.textContent(".connection-bar")).includes("Disconnected."));
   assert.ok((await shownRows(page)).length > 10, "lines stay");
   assert.equal(await state(page), "reconnecting");
+  assert.match(await words(page, "completeness"), /^not current, [\d,]+ lines/);
   const second = await start({ port });
   await page.click("text=Retry now");
   await until("live again", async () => (await state(page)) === "live");

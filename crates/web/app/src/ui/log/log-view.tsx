@@ -52,6 +52,7 @@ export function LogView({ run, step, attempt, line, all, ended }: Props): JSX.El
   const state = useValue(reader.state);
   const problem = useValue(reader.problem);
   const live = !(all ? ended : isEnded(attempt.state)) && !state.complete;
+  const connected = !["reconnecting", "offline", "loggedOut"].includes(useValue(app.source.connection).state);
   const of = all ? undefined : attempt.id;
 
   const pause = (why: "scroll" | "hover"): void => {
@@ -191,7 +192,7 @@ export function LogView({ run, step, attempt, line, all, ended }: Props): JSX.El
       )}
       <footer class="log-foot">
         <span class="num" data-testid="completeness">
-          {completeness(state, live)}
+          {completeness(state, live, connected)}
         </span>
         {problem && state.loaded && <span class="r-warn">{problem.title}; what is loaded stays</span>}
         {mark !== undefined && <span class="muted num">line {(mark + 1).toLocaleString("en-US")}</span>}
