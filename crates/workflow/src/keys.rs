@@ -358,7 +358,7 @@ pub const KEYS: &[KeyDoc] = &[
         Step,
         "retry",
         "map",
-        Some("`max_retries`"),
+        Some("as `max_retries` says"),
         "How often, when and after which failures the step is retried; see [Attempts](#attempts).",
     ),
     KeyDoc::optional(

@@ -213,20 +213,8 @@ impl Shape {
                 reference("duration"),
                 {"not": {"pattern": r"^\s*0*[0-9]{1,3}ms\s*$"}},
             ]}),
-            Self::Env => json!({
-                "type": "object",
-                "propertyNames": {"minLength": 1, "pattern": format!(r"^(?!{OURS})[^=\x00]*$")},
-                "additionalProperties": {
-                    "type": ["string", "number", "boolean"],
-                    "maxLength": LONGEST_VALUE,
-                    "pattern": super::NO_NUL,
-                },
-            }),
-            Self::Parameters => json!({
-                "type": "object",
-                "propertyNames": {"pattern": NAME_PATTERN},
-                "additionalProperties": {"anyOf": [{"type": "null"}, reference("parameter")]},
-            }),
+            Self::Env => env(),
+            Self::Parameters => parameters(),
             Self::Condition => json!({ "anyOf": [
                 {"type": "boolean"},
                 {"type": "string", "minLength": 1, "examples": ["failure()", "inputs.target == 'production'"]},
@@ -241,6 +229,28 @@ impl Shape {
             }),
         }
     }
+}
+
+/// Variables that are not ours.
+fn env() -> Value {
+    json!({
+        "type": "object",
+        "propertyNames": {"minLength": 1, "pattern": format!(r"^(?!{OURS})[^=\x00]*$")},
+        "additionalProperties": {
+            "type": ["string", "number", "boolean"],
+            "maxLength": LONGEST_VALUE,
+            "pattern": super::NO_NUL,
+        },
+    })
+}
+
+/// Inputs of the workflow by name.
+fn parameters() -> Value {
+    json!({
+        "type": "object",
+        "propertyNames": {"pattern": NAME_PATTERN},
+        "additionalProperties": {"anyOf": [{"type": "null"}, reference("parameter")]},
+    })
 }
 
 /// What a host may be called.
