@@ -1,7 +1,7 @@
 //! Which files of a workspace really changed while an agent worked, whoever changed them.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use nix::sys::stat::Mode;
@@ -277,6 +277,26 @@ fn a_secret_in_a_file_is_masked_and_no_copy_is_left() {
         let has = |words: &str| content.windows(words.len()).any(|window| window == words.as_bytes());
         assert!(!has("hidden-value-4711") && !has("baseline 5150"), "{}", file.display());
     }
+}
+
+/// A user without privileges has directories that even its own programs cannot list.
+#[test]
+fn a_directory_that_cannot_be_read_is_named_and_nothing_is_claimed_of_it() {
+    let env = TestEnv::new();
+    env.write("locked/x", "one\n");
+    let step = "  c:\n    worker: CUSTOM\n    capabilities: [RUN_COMMANDS]\n    file_changes: true\n";
+    let script = "    instructions: echo x > new; echo two >> locked/x; rm -f locked/y; chmod 600 secret\n";
+    env.write("secret", "what only its owner reads\n");
+    env.write("flow.yaml", &format!("name: own\nversion: \"1\"\ntimeout: 5m\nsteps:\n{step}{script}"));
+    fs::set_permissions(env.work().join("secret"), fs::Permissions::from_mode(0o200)).unwrap();
+    fs::set_permissions(env.work().join("locked"), fs::Permissions::from_mode(0o311)).unwrap();
+    let run = env.roboppi(["workflow", "run", "flow.yaml", "--no-tui"]);
+    let Some(run) = run.without_privileges() else { return };
+    let _ = run.output().code(0);
+    fs::set_permissions(env.work().join("locked"), fs::Permissions::from_mode(0o755)).unwrap();
+    let changes = json_of(&env, "c");
+    assert_eq!(changes["missed"], "the directory locked could not be read", "{changes}");
+    assert_eq!(words(&changes), ["new added other"]);
 }
 
 fn below(dir: &Path, files: &mut Vec<std::path::PathBuf>) {
