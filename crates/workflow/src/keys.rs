@@ -93,8 +93,8 @@ impl KeyDoc {
 
 use crate::defaults;
 use Section::{
-    Check, Convergence, Defaults, Environment, Export, Host, Input, Output, Parameter, Retry, Secret, Stage, Step,
-    Workflow,
+    Check, Convergence, Defaults, Environment, Export, Host, Input, Output, Parameter, Retry, Secret, Stage,
+    Step, Workflow,
 };
 
 /// Every key, in the order of the reference. Keys of the file itself that begin with `x-` belong to the
@@ -513,13 +513,7 @@ pub const KEYS: &[KeyDoc] = &[
         "For steps without `retry` whose failure means `retry`.",
     ),
     KeyDoc::optional(Defaults, "retry", "map", Some("none"), "For steps without `max_retries`."),
-    KeyDoc::optional(
-        Defaults,
-        "on_failure",
-        "`retry`, `continue` or `abort`",
-        Some("none"),
-        "As of a step.",
-    ),
+    KeyDoc::optional(Defaults, "on_failure", "`retry`, `continue` or `abort`", Some("none"), "As of a step."),
     KeyDoc::optional(Defaults, "on_limit", "`wait` or `fail`", Some("none"), "As of a step."),
     KeyDoc::optional(Defaults, "grace", "duration", Some("none"), "As of a step."),
     KeyDoc::required(Retry, "max", "whole number >= 1", "Attempts after the first one."),

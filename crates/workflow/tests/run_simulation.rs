@@ -20,7 +20,10 @@ static CONDITIONS: LazyLock<Vec<Arc<StepControl>>> = LazyLock::new(|| {
         let file = format!(
             "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  s0: {{run: x}}\n  s: {{run: x, depends_on: [s0], if: \"{condition}\"}}\n"
         );
-        parse(&file).workflow.map(|read| Arc::clone(&read.steps[1].control)).unwrap_or_else(|| panic!("{file}"))
+        parse(&file)
+            .workflow
+            .map(|read| Arc::clone(&read.steps[1].control))
+            .unwrap_or_else(|| panic!("{file}"))
     };
     ["always()", "failure()", "success()", "!failure()", "true", "false"].map(read).to_vec()
 });
@@ -336,8 +339,8 @@ impl World {
             RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration, .. } => {
                 let policy = &self.workflow.steps[&step];
                 let has_condition = policy.control.condition.is_some();
-                let is_left_out =
-                    has_condition && detail.as_ref().is_some_and(|detail| detail.contains("condition is false"));
+                let is_left_out = has_condition
+                    && detail.as_ref().is_some_and(|detail| detail.contains("condition is false"));
                 let seen = &mut self.seen[&step];
                 let waits_again = state == StepState::Pending
                     && (seen.again

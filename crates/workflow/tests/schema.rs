@@ -235,8 +235,13 @@ fn variables_and_inputs_are_judged_alike() {
         }
     }
     files.extend(
-        ["{worker: CUSTOM}", "{retry: {max: 1}, max_retries: 2}", "[timeout]", "{retry: {max: 1}, on_failure: continue}"]
-            .map(|value| with(Section::Workflow, "defaults", value, "CUSTOM")),
+        [
+            "{worker: CUSTOM}",
+            "{retry: {max: 1}, max_retries: 2}",
+            "[timeout]",
+            "{retry: {max: 1}, on_failure: continue}",
+        ]
+        .map(|value| with(Section::Workflow, "defaults", value, "CUSTOM")),
     );
     let conditions = ["always()", "steps.first.outcome == 'failed'", "{success: true}", "inputs.x"];
     files.extend(conditions.map(|value| with(Section::Step, "if", value, "CUSTOM")));

@@ -53,9 +53,7 @@ fn of_journal(facts: &RunFacts, view: &RunView, record: &JournalRecord, place: P
         RunEvent::StepChanged { step, state, .. } => step_changed(view, step, at, place, state.is_final()),
         RunEvent::IterationStarted { step, .. }
         | RunEvent::ArtifactCollected { step, .. }
-        | RunEvent::ValuesSet { step: Some(step), .. } => {
-            step_changed(view, step, at, place, false)
-        }
+        | RunEvent::ValuesSet { step: Some(step), .. } => step_changed(view, step, at, place, false),
         RunEvent::AttemptStarted { of, .. }
         | RunEvent::AttemptPhase { of, .. }
         | RunEvent::AttemptFinished { of, .. } => {
@@ -81,9 +79,9 @@ fn of_journal(facts: &RunFacts, view: &RunView, record: &JournalRecord, place: P
         | RunEvent::RunEnding { .. }
         | RunEvent::RunFinished { .. }
         | RunEvent::CoreLost { .. } => run(true),
-        RunEvent::CoreStarted { .. } | RunEvent::CoreReport { .. } | RunEvent::ValuesSet { step: None, .. } => {
-            run(false)
-        }
+        RunEvent::CoreStarted { .. }
+        | RunEvent::CoreReport { .. }
+        | RunEvent::ValuesSet { step: None, .. } => run(false),
         RunEvent::PlanExtended { nodes } => {
             let row = RunRow::of(facts, view, Liveness::Live, record.ts);
             let steps = nodes.iter().filter_map(|node| view.step(&node.step));

@@ -73,7 +73,7 @@ fn is_later(key: &str) -> bool {
         "completion_check",
         "workflow",
     ]
-        .contains(&key)
+    .contains(&key)
 }
 
 /// What counts of a definition, by key. Each key of the language is decided here: a new one does not compile until it is.
