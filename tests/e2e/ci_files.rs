@@ -184,7 +184,7 @@ fn the_workflow_for_github_runs_as_its_runner_runs_it() {
     assert_eq!(uploaded.lines().collect::<Vec<_>>(), ["run.html", "run.tar.zst"]);
     assert!(uploaded.lines().all(|path| env.work().join(path).is_file()));
     let page = fs::read_to_string(env.work().join("run.html")).unwrap();
-    assert!(page.contains("expected ';'") && page.contains("roboppi-record"), "{:.1000}", page);
+    assert!(page.contains("expected ';'") && page.contains("roboppi-record"), "{page:.1000}");
     let done = job.done.swap_remove(1);
     expect_log_of_github(done);
 }

@@ -51,7 +51,7 @@ fn letter(action: ChangeKind) -> &'static str {
         ChangeKind::Created => "A",
         ChangeKind::Modified => "M",
         ChangeKind::Deleted => "D",
-        _ => "?",
+        ChangeKind::Unknown(_) => "?",
     }
 }
 

@@ -1,5 +1,7 @@
 //! Random workflows that run workflows, with random fates, and what must hold in all of them.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -20,10 +20,7 @@ static CONDITIONS: LazyLock<Vec<Arc<StepControl>>> = LazyLock::new(|| {
         let file = format!(
             "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  s0: {{run: x}}\n  s: {{run: x, depends_on: [s0], if: \"{condition}\"}}\n"
         );
-        parse(&file)
-            .workflow
-            .map(|read| Arc::clone(&read.steps[1].control))
-            .unwrap_or_else(|| panic!("{file}"))
+        parse(&file).workflow.map_or_else(|| panic!("{file}"), |read| Arc::clone(&read.steps[1].control))
     };
     ["always()", "failure()", "success()", "!failure()", "true", "false"].map(read).to_vec()
 });

@@ -106,8 +106,9 @@ impl Reported {
     #[must_use]
     pub fn names(&self, path: &Path, at: u64) -> bool {
         let numbers = self.named.get(path).into_iter().flatten();
-        let spans = numbers.filter_map(|number| self.spans.get(usize::try_from(number - self.first).ok()?));
-        spans.into_iter().any(|span| {
+        let mut spans =
+            numbers.filter_map(|number| self.spans.get(usize::try_from(number - self.first).ok()?));
+        spans.any(|span| {
             let until = span.ended.map_or(u64::MAX, |ended| ended.saturating_add(SLACK));
             span.begun.saturating_sub(SLACK) <= at && at <= until
         })

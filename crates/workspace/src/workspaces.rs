@@ -10,7 +10,10 @@ const OTHERS: usize = 64;
 
 /// The directories that are watched now.
 #[derive(Clone, Debug, Default)]
-pub struct Workspaces(Arc<Mutex<Vec<(PathBuf, Weak<Overlap>)>>>);
+pub struct Workspaces(Arc<Mutex<Vec<Watched>>>);
+
+/// A workspace and what the steps in it share.
+type Watched = (PathBuf, Weak<Overlap>);
 
 /// What the thread of a watcher and its owner have in common.
 #[derive(Debug, Default)]

@@ -65,8 +65,7 @@ fn the_logs_of_all_steps_are_one_that_is_read_searched_and_downloaded() {
     let text = served.own("GET", &format!("{log}/download"), "").text();
     assert!(
         text.starts_with("==> one <==\n1\n") && text.contains("\n1000\n\n==> two <==\nneedle\n"),
-        "{:.300}",
-        text
+        "{text:.300}",
     );
     let lines = served.own("GET", &format!("{log}/download?format=json"), "").json();
     assert_eq!(lines.as_array().unwrap().len(), 2002);

@@ -68,9 +68,9 @@ impl Runner {
     }
 
     /// The steps of its workflow are over.
-    pub(super) fn group_closed(&mut self, of: AttemptRef, end: AttemptEnd) {
-        self.collecting.remove(&of);
-        let open = self.groups.remove(&of);
+    pub(super) fn group_closed(&mut self, of: &AttemptRef, end: AttemptEnd) {
+        self.collecting.remove(of);
+        let open = self.groups.remove(of);
         let began = open.as_ref().map_or(Mono::ZERO, |open| open.began);
         let took_ms = duration_ms(self.context.clock.now().since(began));
         let mut result = result_of(&end).with_duration_ms(took_ms);
@@ -78,7 +78,7 @@ impl Runner {
             details.log_bytes = self.context.run_dir.log_len(&of.base());
         }
         let result = Arc::new(result);
-        self.context.attempt_finished(&of, &AttemptDone { end, result, started: open.is_some() });
+        self.context.attempt_finished(of, &AttemptDone { end, result, started: open.is_some() });
     }
 }
 

@@ -128,7 +128,7 @@ impl Runner {
                 });
             }
             RunEffect::OpenGroup { of } => self.open_group(of),
-            RunEffect::GroupClosed { of, end } => self.group_closed(of, end),
+            RunEffect::GroupClosed { of, end } => self.group_closed(&of, end),
             RunEffect::DecideIteration { of } => match self.context.decided_at_once(&of) {
                 Some(decision) => self.done_at_once.push_back(TaskDone::Decided(of, decision.into())),
                 None => {

@@ -299,7 +299,7 @@ mod tests {
                             got.push(event.place);
                         }
                     }
-                    if random(&mut state) % 8 == 0 {
+                    if random(&mut state).is_multiple_of(8) {
                         cuts += 1;
                         // All that is left of a client is the text of its cursor.
                         let mut cursor: Cursor = follower.cursor().parse().unwrap();

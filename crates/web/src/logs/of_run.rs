@@ -143,7 +143,9 @@ impl<'a> RunLog<'a> {
                 hit.step = Some(step.to_owned());
                 hit
             }));
-            page.searched.bytes += found.searched.bytes.min(part.bytes);
+            // A last line that may go on is searched too.
+            page.searched.bytes +=
+                if found.next.is_some() { found.searched.bytes.min(part.bytes) } else { part.bytes };
             read += found.searched.bytes;
             if let Some(next) = found.next.filter(|next| *next < part.lines) {
                 page.next = Some(part.first + next);

@@ -5,10 +5,13 @@ use roboppi_run::{StepPath, StepState};
 use super::{ConditionError, Expression, InputType, Kind};
 use crate::diagnostic::nearest;
 
+/// The type of an input by its name; `None` for one that there is not.
+type InputTypes<'a> = &'a dyn Fn(&str) -> Option<InputType>;
+
 /// What a condition may be about.
 pub(crate) struct Known<'a> {
     /// The types of inputs by name, `None` for one that there is not; `None` when they are not known.
-    pub(crate) inputs: Option<&'a dyn Fn(&str) -> Option<InputType>>,
+    pub(crate) inputs: Option<InputTypes<'a>>,
     /// Whether a step is one that the step of the condition waits for.
     pub(crate) depends_on: &'a dyn Fn(&StepPath) -> bool,
 }
