@@ -299,7 +299,7 @@ fn hold_text(path: &Path, text: &str, made: &str) {
 
 #[test]
 fn the_keys_of_a_workflow_are_described() {
-    hold("workflow.md", 11);
+    hold("workflow.md", 14);
 }
 
 /// The schema for editors is the one that the program prints.

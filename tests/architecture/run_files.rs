@@ -74,6 +74,7 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("src/commands/target/unfinished.rs", "fs", "writes the file that a user named"),
     ("src/commands/stats/maintain.rs", "fs", "writes the file that is kept up to date"),
     ("src/commands/workflow_file.rs", "fs", "reads the workflow"),
+    ("src/commands/workflow_file/sources.rs", "fs", "reads the workflows that a workflow runs"),
     ("src/commands/workflow_fmt.rs", "fs", "replaces a workflow by its layout"),
     ("src/commands/workflow_list.rs", "fs", "looks for workflows in a directory"),
     ("src/http.rs", "fs", "holds the body that curl reads, in a file without a name"),

@@ -144,8 +144,8 @@ fn pages_and_diffs_show_the_changes() {
     let elsewhere = |words: &[&str]| {
         env.roboppi(words).env("XDG_STATE_HOME", env.path("elsewhere")).output().code(0).text()
     };
-    let _ = elsewhere(&["import", file.to_str().unwrap()]);
-    assert_eq!(elsewhere(&["diff", "-1"]), text, "an imported run has them too");
+    let _ = elsewhere(&["import", file.to_str().unwrap(), "--as", "imported"]);
+    assert_eq!(elsewhere(&["diff", "imported"]), text, "an imported run has them too");
 }
 
 #[test]

@@ -133,7 +133,9 @@ impl Namespace {
     fn serve(&self, prepare: &str) {
         let path = |file: &str| self.dir.join(file).display().to_string();
         let line = format!("{prepare}exec /usr/sbin/sshd -f '{}' -E '{}'", path("sshd.conf"), path("log"));
-        assert!(run("ip", &["netns", "exec", &self.name, "sh", "-c", &line]), "sshd starts");
+        let output =
+            Command::new("ip").args(["netns", "exec", &self.name, "sh", "-c", &line]).output().unwrap();
+        assert!(output.status.success(), "sshd starts: {output:?}");
     }
 
     fn cut(&self) {

@@ -317,3 +317,39 @@ fn mistakes_of_all_files_are_one_report() {
     assert!(text.contains("nested more than 5 levels deep"), "{text}");
     deep("7").code(0);
 }
+
+#[test]
+fn conditions_and_inputs_of_the_child_are_about_its_own_steps_and_values() {
+    let env = TestEnv::new();
+    let inputs = "inputs:\n  name: { default: world }\n  loud: { type: boolean, default: false }\nsteps:\n";
+    let child = workflow(
+        "child",
+        &(step(
+            "first",
+            "echo hello $NAME; exit 3",
+            "env: { NAME: \"${{ inputs.name }}\" }\ncontinue_on_error: true",
+        ) + &step("repair", "echo repaired", "depends_on: [first]\nif: steps.first.outcome == 'failed'")
+            + &step("shout", "echo HELLO", "depends_on: [first]\nif: inputs.loud")),
+    );
+    env.write("child.yaml", &child.replace("steps:\n", inputs));
+    env.write(
+        "main.yaml",
+        &workflow("main", &(step("first", "true", "") + &call("cycle", "child.yaml", "depends_on: [first]"))),
+    );
+    env.roboppi(["workflow", "run", "main.yaml", "--no-tui"]).output().code(0);
+    let run = env.the_run();
+    let log = |step: &str| env.roboppi(["logs", "-1", step]).output().code(0).text();
+    assert_eq!(log("cycle/first"), "hello world\n");
+    assert_eq!(log("cycle/repair"), "repaired\n");
+    assert_eq!(run.state("cycle/shout"), "skipped");
+    // A value that nothing gives is a mistake of the call.
+    env.write(
+        "child.yaml",
+        &child.replace(
+            "steps:\n",
+            "inputs:\n  name: { required: true }\n  loud: { type: boolean, default: true }\nsteps:\n",
+        ),
+    );
+    let refused = env.roboppi(["workflow", "validate", "main.yaml"]).output().code(2).all();
+    assert!(refused.contains("needs a value for its input `name`"), "{refused}");
+}

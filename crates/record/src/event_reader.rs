@@ -94,6 +94,18 @@ impl EventReader {
         }
     }
 
+    /// Whether all is read that the first `bytes` of the file have.
+    #[must_use]
+    pub fn is_behind(&self, bytes: u64) -> bool {
+        self.resume_point().offset >= bytes
+    }
+
+    /// Bytes that the file has now; without one nothing is behind them.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.path().metadata().map_or(u64::MAX, |file| file.len())
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {

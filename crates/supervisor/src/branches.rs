@@ -11,6 +11,7 @@ use roboppi_process::{aside, inherited};
 use roboppi_run::{AttemptRef, Role, StepPath};
 use roboppi_workflow::{BranchKeys, BranchLock, BranchOptions, Checkout, branch_variables, watches};
 
+use crate::context_dir::BranchMeta;
 use crate::error::StartError;
 use crate::machine::attempt::AttemptStop;
 use crate::settings::RunSettings;
@@ -118,32 +119,6 @@ impl Branches {
             branch_lock_enabled: lock.is_some(),
         }
     }
-}
-
-/// What `_workflow.json` says of the branch, with the names of the existing program.
-#[derive(Debug, serde::Serialize)]
-pub(crate) struct BranchMeta {
-    create_branch: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expected_work_branch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expected_current_branch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    startup_toplevel: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    startup_branch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    startup_head_sha: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effective_base_branch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effective_base_branch_source: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effective_base_sha: Option<String>,
-    protected_branches: Vec<String>,
-    protected_branches_source: &'static str,
-    allow_protected_branch: bool,
-    branch_lock_enabled: bool,
 }
 
 /// What is checked out in a workspace.

@@ -29,6 +29,7 @@ use writer::MetadataWriter;
 mod artifact_error;
 pub(crate) mod artifact_reader;
 mod beneath;
+mod branch_meta;
 mod decision;
 mod exports;
 mod find;
@@ -43,6 +44,7 @@ mod tree_error;
 mod writer;
 
 pub(crate) use artifact_error::ArtifactError;
+pub(crate) use branch_meta::BranchMeta;
 pub(crate) use decision::DecisionPlace;
 pub(crate) use metadata::{
     ResolvedLimits, StepMeta, StepMetaArtifact, WorkerCost, WorkflowLimits, WorkflowMeta,

@@ -114,7 +114,24 @@ impl Condition {
 
     /// The same with the values of inputs in their place.
     pub(crate) fn with_inputs(&self, value: &dyn Fn(&str) -> Option<(String, InputType)>) -> Self {
-        Self { text: self.text.clone(), root: self.root.with_inputs(value) }
+        let other = |kind: &Kind| match kind {
+            Kind::Input(name) => value(name).map(|(text, kind)| match kind {
+                InputType::Text => Kind::Text(text),
+                InputType::Number => Kind::Number(text),
+                InputType::Boolean => Kind::Boolean(text == "true"),
+            }),
+            _ => None,
+        };
+        Self { text: self.text.clone(), root: self.root.replaced(&other) }
+    }
+
+    /// The same about steps at other places.
+    pub(crate) fn with_steps(&self, place: &dyn Fn(&StepPath) -> StepPath) -> Self {
+        let other = |kind: &Kind| match kind {
+            Kind::Outcome(step) => Some(Kind::Outcome(place(step))),
+            _ => None,
+        };
+        Self { text: self.text.clone(), root: self.root.replaced(&other) }
     }
 
     /// Whether the step is done.
@@ -143,21 +160,16 @@ impl Expression {
             }
     }
 
-    fn with_inputs(&self, value: &dyn Fn(&str) -> Option<(String, InputType)>) -> Self {
-        let inner = |inner: &Self| Box::new(inner.with_inputs(value));
-        let kind = match &self.kind {
-            Kind::Input(name) => match value(name) {
-                Some((text, InputType::Text)) => Kind::Text(text),
-                Some((text, InputType::Number)) => Kind::Number(text),
-                Some((text, InputType::Boolean)) => Kind::Boolean(text == "true"),
-                None => Kind::Input(name.clone()),
-            },
+    /// The same with other parts, where there are some.
+    fn replaced(&self, other: &dyn Fn(&Kind) -> Option<Kind>) -> Self {
+        let inner = |inner: &Self| Box::new(inner.replaced(other));
+        let kind = other(&self.kind).unwrap_or_else(|| match &self.kind {
             Kind::Not(not) => Kind::Not(inner(not)),
             Kind::And(left, right) => Kind::And(inner(left), inner(right)),
             Kind::Or(left, right) => Kind::Or(inner(left), inner(right)),
             Kind::Equal(differs, left, right) => Kind::Equal(*differs, inner(left), inner(right)),
-            other => other.clone(),
-        };
+            same => same.clone(),
+        });
         Self { at: self.at.clone(), kind }
     }
 

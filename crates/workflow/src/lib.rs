@@ -31,7 +31,7 @@ mod source;
 mod sources;
 mod template;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub use branch::{
     BranchKeys, BranchLock, BranchOptions, BranchSource, Checkout, PROTECTED_BRANCHES, branch_variables,
@@ -184,6 +184,10 @@ pub fn parse_sources(sources: &Sources, kinds: &WorkerKinds) -> Parsed {
         }
     });
     let mut workflow = workflows.remove(&FileId::default());
+    for other in workflows.values_mut() {
+        // Steps give no values: what has none is a mistake that is reported where the file is named.
+        let _ = other.give(&BTreeMap::new());
+    }
     if needs.is_empty() && sink.errors() == 0 {
         workflow = workflow.and_then(|main| lower::subworkflow::link(sources, main, &workflows, &mut sink));
     }

@@ -8,6 +8,7 @@ mod extend;
 mod group;
 mod iterate;
 mod limits;
+mod members;
 mod outcome;
 mod policy;
 mod requested;

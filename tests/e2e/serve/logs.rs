@@ -94,7 +94,7 @@ fn the_logs_of_all_steps_are_followed_while_several_grow() {
     let mut lines: Vec<Option<String>> = Vec::new();
     loop {
         let frame = socket.json_of("lines");
-        if frame["anew"] == true {
+        if frame["renumbered"] == true {
             lines.clear();
         }
         for (line, text) in frame["lines"].as_array().unwrap().iter().zip(texts(&frame)) {

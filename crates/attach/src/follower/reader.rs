@@ -162,7 +162,9 @@ impl RunReader {
         }
         let mut attempts = std::mem::take(&mut self.attempts);
         for attempt in &mut attempts {
-            self.attempt_records(attempt, take);
+            // A worker may write faster than this reads: what it adds meanwhile is for the next time.
+            let written = attempt.events.as_ref().map_or(u64::MAX, EventReader::written);
+            self.attempt_records(attempt, written, take);
             if self.logs {
                 attempt.growth(&self.dir, take);
             }
@@ -197,7 +199,7 @@ impl RunReader {
                 // Everything of it was written before this record.
                 if let Some(index) = self.attempts.iter().position(|attempt| attempt.of == *of) {
                     let mut attempt = self.attempts.swap_remove(index);
-                    self.attempt_records(&mut attempt, take);
+                    self.attempt_records(&mut attempt, u64::MAX, take);
                 }
             }
             RunEvent::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
@@ -207,7 +209,8 @@ impl RunReader {
         restored.into_iter().for_each(take);
     }
 
-    fn attempt_records(&mut self, attempt: &mut AttemptFiles, take: &mut dyn FnMut(Found)) {
+    /// Hands over the records of an attempt that begin within the first `bytes` of its file.
+    fn attempt_records(&mut self, attempt: &mut AttemptFiles, bytes: u64, take: &mut dyn FnMut(Found)) {
         while let Some(next) = attempt.events.as_mut().and_then(Iterator::next) {
             match next {
                 Ok(record) => take(Found::Record(RunRecord::Attempt(attempt.of.clone(), record))),
@@ -216,6 +219,9 @@ impl RunReader {
                     self.complain(&error);
                     break;
                 }
+            }
+            if attempt.events.as_ref().is_some_and(|events| events.is_behind(bytes)) {
+                break;
             }
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use roboppi_ipc::{Cost, ErrorClass, UtcMillis};
 use serde::{Serialize, Serializer};
 
-use crate::branches::BranchMeta;
+use super::branch_meta::BranchMeta;
 
 /// Name of the metadata of the run.
 pub(super) const WORKFLOW: &str = "_workflow.json";

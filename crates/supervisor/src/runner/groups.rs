@@ -74,8 +74,9 @@ impl Runner {
         let began = open.as_ref().map_or(Mono::ZERO, |open| open.began);
         let took_ms = duration_ms(self.context.clock.now().since(began));
         let mut result = result_of(&end).with_duration_ms(took_ms);
-        if let Some(details) = &mut result.details {
-            details.log_bytes = self.context.run_dir.log_len(&of.base());
+        let site = self.context.sites.get(&HostId::here());
+        if let (Some(details), Some(site)) = (&mut result.details, site) {
+            details.log_bytes = site.fetch_log(of, None).log_bytes;
         }
         let result = Arc::new(result);
         self.context.attempt_finished(of, &AttemptDone { end, result, started: open.is_some() });

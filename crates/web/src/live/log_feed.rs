@@ -66,7 +66,7 @@ impl LogFeed {
         self.more = true;
     }
 
-    /// Reads the next lines. Returns whether those that the client has are to be numbered anew.
+    /// Reads the next lines. Returns whether those that the client has have other numbers.
     async fn page(&mut self, app: &Arc<App>) -> Result<(LogPage, bool), Problem> {
         let (hub, from) = (Arc::clone(&self.hub), self.next);
         if let Some(of) = self.of.clone() {
@@ -74,17 +74,17 @@ impl LogFeed {
             return Ok((page, false));
         }
         let before = std::mem::take(&mut self.parts);
-        let (page, parts, anew) = app
+        let (page, parts, renumbered) = app
             .aside(move |_| {
                 let log = RunLog::open(&hub)?;
                 let next = u64::try_from(from).unwrap_or(0);
-                let anew = is_renumbered(&before, log.parts(), next);
-                let page = log.page(if anew { TAIL } else { from }, LINES)?;
-                Ok((page, log.into_parts(), anew))
+                let renumbered = is_renumbered(&before, log.parts(), next);
+                let page = log.page(if renumbered { TAIL } else { from }, LINES)?;
+                Ok((page, log.into_parts(), renumbered))
             })
             .await?;
         self.parts = parts;
-        Ok((page, anew))
+        Ok((page, renumbered))
     }
 
     /// The next frame; `None` when there is nothing new.
@@ -97,12 +97,12 @@ impl LogFeed {
         sub: &str,
         most: u32,
     ) -> Result<Option<String>, Problem> {
-        let (page, anew) = self.page(app).await?;
+        let (page, renumbered) = self.page(app).await?;
         let now = (page.bytes, page.complete);
         let is_same =
             self.seen == Some(now) && page.next == page.total && u64::try_from(self.next) == Ok(page.next);
         let repeats_open_line = self.seen == Some(now) && page.lines.len() == 1 && page.lines[0].open;
-        if !anew && (is_same || repeats_open_line) {
+        if !renumbered && (is_same || repeats_open_line) {
             self.more = false;
             return Ok(None);
         }
@@ -134,9 +134,9 @@ impl LogFeed {
         } else {
             format!(r#","gaps":{gaps}"#)
         };
-        let anew = if anew { r#","anew":true"# } else { "" };
+        let renumbered = if renumbered { r#","renumbered":true"# } else { "" };
         Ok(Some(format!(
-            r#"{{"type":"lines","sub":{sub}{anew},"from":{},"total":{},"bytes":{},"complete":{}{gaps},"lines":[{}]}}"#,
+            r#"{{"type":"lines","sub":{sub}{renumbered},"from":{},"total":{},"bytes":{},"complete":{}{gaps},"lines":[{}]}}"#,
             page.from,
             page.total,
             page.bytes,

@@ -10,6 +10,7 @@ use roboppi_run::StepPath;
 use super::fields::{Field, Fields};
 use super::step::{DraftOutput, step_name};
 use super::{Located, names, value};
+use crate::control::StepControl;
 use crate::definition::{ExportsMode, InputRef, Step, Subworkflow, Workflow};
 use crate::diagnostic::{FileId, FileRef, Sink, Span, quote};
 use crate::keys::Section;
@@ -254,6 +255,10 @@ impl Linker<'_> {
                 let step = Arc::make_mut(&mut own);
                 step.depends_on.iter_mut().for_each(|dependency| *dependency = below(dependency));
                 step.inputs.iter_mut().for_each(|input| input.from = below(&input.from));
+                if let Some(condition) = &step.control.condition {
+                    let condition = Some(condition.with_steps(&below));
+                    step.control = Arc::new(StepControl { condition, ..(*step.control).clone() });
+                }
             }
             let Some(call) = &step.call else {
                 self.steps.insert(place, own);
@@ -280,14 +285,20 @@ impl Linker<'_> {
         }
     }
 
-    /// Says what of a workflow has no effect where another one runs it, and which exports it does not make.
+    /// Says what of a workflow is missing or has no effect where another one runs it, and which exports it does not make.
     fn check(&mut self, call: &Subworkflow, other: &Workflow, sink: &mut Sink<'_>) {
+        let file = quote(&call.file);
+        for (name, _) in other.inputs.iter().filter(|(_, input)| input.known().is_none()) {
+            let message = format!("{file} needs a value for its input {}", quote(name));
+            if self.reported.insert((call.span, message.clone())) {
+                sink.error(call.span, message, Some("give it a `default` there".to_owned()));
+            }
+        }
         let mut warn = |message: String, hint: &str| {
             if self.reported.insert((call.span, message.clone())) {
                 sink.warning(call.span, message, Some(hint.to_owned()));
             }
         };
-        let file = quote(&call.file);
         let without_effect = [
             ("environment", other.environment != VariablePolicy::default()),
             ("max_cost", other.budget.max_cost.is_some()),

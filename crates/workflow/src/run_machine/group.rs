@@ -13,37 +13,11 @@
 use roboppi_ipc::{Cancel, CancelReason, ErrorClass, Mono};
 use roboppi_run::{AttemptRef, StepPath, StepState};
 
+use super::members::Group;
 use super::outcome::listed;
 use super::policy::LimitWaits;
 use super::step::{StepPhase, VisiblePhase};
 use super::{AttemptEnd, Phase, RunEffect, RunMachine, RunTimerSubject};
-use crate::plan::Node;
-
-/// What only a step with a workflow of its own has.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Group {
-    pub(super) members: Vec<usize>,
-    /// How many of them are not over.
-    pub(super) open_members: usize,
-    /// Members that hold a slot at a time, when its workflow says so.
-    pub(super) limit: Option<usize>,
-    /// How often it was begun.
-    begun: u32,
-    /// Its inputs are being placed.
-    is_opening: bool,
-    /// Its time has run out.
-    is_overdue: bool,
-    /// Epoch of the timer for that.
-    deadline: Option<u64>,
-}
-
-impl Group {
-    pub(super) fn of(node: &Node) -> Option<Box<Self>> {
-        let call = node.step.call.as_ref()?;
-        let limit = call.concurrency.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        Some(Box::new(Self { limit, ..Self::default() }))
-    }
-}
 
 impl RunMachine {
     /// Makes a step that was added a member of the group above it.

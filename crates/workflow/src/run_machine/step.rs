@@ -6,7 +6,7 @@ use std::time::Duration;
 use roboppi_ipc::{Cancel, Mono};
 use roboppi_run::{AttemptRef, Role, StepPath, StepState};
 
-use super::group::Group;
+use super::members::Group;
 use super::policy::{FailurePolicy, LimitWaits, Rounds};
 use super::step_budget::StepBudget;
 use crate::control::StepControl;
