@@ -206,6 +206,7 @@ fn nothing_is_left_there_when_the_supervisor_is_killed() {
     assert_eq!(env.roboppi(["logs", "-1", "work"]).output().code(0).text(), "begun\n");
     // The keeper holds results for an hour; they are of no use any more.
     crate::processes::end_marked(env.mark());
+    env.wait_until_nothing_is_left();
     drop(running);
 }
 

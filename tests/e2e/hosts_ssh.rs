@@ -281,7 +281,7 @@ fn a_place_where_no_program_may_be_executed_is_passed_over() {
     let cache = env.path("sshd/far/cache").display().to_string();
     // In the mounts of the host alone: they end with it.
     let prepare = format!(
-        "mount -t tmpfs -o noexec,size=64k cache '{cache}' && mount -t tmpfs -o size=2g tmp /tmp && "
+        "mkdir -p /tmp/roboppi-0 && mount -t tmpfs -o noexec,size=64k cache '{cache}' && mount -t tmpfs -o size=2g tmp /tmp/roboppi-0 && "
     );
     let Some(host) = Namespace::up(&env, &prepare) else { return };
     let (ssh, _) = programs(&env, &host);

@@ -756,10 +756,6 @@ fn what_is_switched_off_is_accepted() {
         assert!(parsed.workflow.is_some() && parsed.diagnostics.is_empty(), "{top}{step}\n{}", listed(&text));
     }
     for (top, step, key) in [
-        ("create_branch: true", "", "create_branch"),
-        ("create_branch: true\nbranch_transition_step: s", "", "branch_transition_step"),
-        ("create_branch:", "", "create_branch"),
-        ("expected_work_branch: main", "", "expected_work_branch"),
         ("sentinel: { enabled: true }", "", "sentinel"),
         ("sentinel: {}", "", "sentinel"),
         ("", "    stall: { timeout: 5m }", "stall"),

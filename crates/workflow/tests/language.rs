@@ -100,6 +100,7 @@ steps:
                 pass: None,
                 block: [],
             },
+            inputs: {},
             hosts: {},
             steps: {
                 StepPath(
@@ -168,6 +169,11 @@ steps:
                             "BUILD_KEY",
                         ),
                     ],
+                    env: {},
+                    control: StepControl {
+                        condition: None,
+                        retry: None,
+                    },
                     check: None,
                     call: None,
                 },
@@ -224,6 +230,11 @@ steps:
                     on_limit: None,
                     continue_on_error: false,
                     secrets: [],
+                    env: {},
+                    control: StepControl {
+                        condition: None,
+                        retry: None,
+                    },
                     check: None,
                     call: None,
                 },

@@ -9,7 +9,7 @@ use roboppi_run::StepPath;
 
 use super::fields::{Field, Fields};
 use super::step::{DraftOutput, step_name};
-use super::{Located, names, value};
+use super::{Located, names, off, value};
 use crate::control::StepControl;
 use crate::definition::{ExportsMode, InputRef, Step, Subworkflow, Workflow};
 use crate::diagnostic::{FileId, FileRef, Sink, Span, quote};
@@ -98,7 +98,8 @@ impl DraftSubworkflow {
 /// The workflow that a step runs; `None` for a step that has a worker.
 pub(super) fn subworkflow(fields: &Fields<'_>, sink: &mut Sink<'_>) -> Option<DraftSubworkflow> {
     let Some(at) = fields.get("workflow") else {
-        for at in OF_SUBWORKFLOWS.into_iter().filter_map(|name| fields.get(name)) {
+        let given = OF_SUBWORKFLOWS.into_iter().filter_map(|name| fields.get(name));
+        for at in given.filter(|at| !off::is_off(&at.node.value)) {
             let message = format!("{} has no effect on a step with a worker", quote(&at.path));
             let hint = "it is for a step with `workflow`; remove it";
             sink.error(at.key_span, message, Some(hint.to_owned()));

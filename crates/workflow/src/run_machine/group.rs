@@ -13,7 +13,6 @@
 use roboppi_ipc::{Cancel, CancelReason, ErrorClass, Mono};
 use roboppi_run::{AttemptRef, StepPath, StepState};
 
-use super::members::Group;
 use super::outcome::listed;
 use super::policy::LimitWaits;
 use super::step::{StepPhase, VisiblePhase};
@@ -57,13 +56,13 @@ impl RunMachine {
         out.push(RunEffect::OpenGroup { of });
     }
 
-    /// Lets members wait again that are over; those that were kept stay as they are the first time.
+    /// Lets members wait again that are over; those that were kept or that a person left out stay as they are the first time.
     fn begin_members_again(&mut self, index: usize, keeps: bool, out: &mut Vec<RunEffect>) {
         let members = self.steps[index].group.as_ref().map_or_else(Vec::new, |group| group.members.clone());
         let why = format!("`{}` runs its steps again", self.steps[index].id);
-        let is_again = |machine: &Self, member: usize| {
-            let is_over = matches!(machine.steps[member].life, StepPhase::Over { .. });
-            is_over && !(keeps && machine.kept.contains(&member))
+        let is_again = |machine: &Self, member: usize| match machine.steps[member].life {
+            StepPhase::Over { satisfies, .. } => !(keeps && (satisfies || machine.kept.contains(&member))),
+            _ => false,
         };
         let again: Vec<usize> = members.iter().copied().filter(|member| is_again(self, *member)).collect();
         for member in &again {
@@ -91,13 +90,21 @@ impl RunMachine {
                 self.begin_members_again(*member, false, out);
             }
         }
-        for member in again {
-            let satisfied =
-                |other: &usize| matches!(self.steps[*other].life, StepPhase::Over { satisfies: true, .. });
-            let dependencies = &self.steps[member].dependencies;
-            let blockers = dependencies.iter().filter(|other| !satisfied(other)).count();
-            self.steps[member].blockers = blockers + 1;
+        for member in members {
+            if self.steps[member].life == StepPhase::Waiting {
+                self.steps[member].blockers = self.unfinished_dependencies(member) + 1;
+            }
         }
+    }
+
+    /// How many of the dependencies of a step have not released it.
+    fn unfinished_dependencies(&self, index: usize) -> usize {
+        let judges = self.steps[index].judges_outcomes();
+        let has_released = |other: &usize| match self.steps[*other].life {
+            StepPhase::Over { satisfies, .. } => satisfies || judges,
+            _ => false,
+        };
+        self.steps[index].dependencies.iter().filter(|other| !has_released(other)).count()
     }
 
     /// The inputs of a group are placed, or it cannot have them.
@@ -140,13 +147,15 @@ impl RunMachine {
     /// Ends the members of groups that are to end, and groups all members of which are over. Whether one was.
     pub(super) fn settle_groups(&mut self, now: Mono, out: &mut Vec<RunEffect>) -> bool {
         let mut any = false;
-        // Inner ones come behind outer ones.
+        // Outer ones have lower numbers: whoever is to end asks those within it, before any of them closes or starts anything.
+        for index in self.hosting.iter().copied().collect::<Vec<_>>() {
+            if let Some(cancel) = self.end_of_group(index) {
+                self.end_members(now, index, cancel, out);
+            }
+        }
         for index in self.hosting.iter().rev().copied().collect::<Vec<_>>() {
             if !self.hosting.contains(&index) {
                 continue;
-            }
-            if let Some(cancel) = self.end_of_group(index) {
-                self.end_members(now, index, cancel, out);
             }
             let group = self.steps[index].group.as_ref();
             let is_done = group.is_some_and(|group| !group.is_opening && group.open_members == 0);
