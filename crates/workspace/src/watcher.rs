@@ -299,7 +299,7 @@ impl Live {
         let mut found = Vec::new();
         if due.rescan {
             let now = scan(&baseline.root, &mut baseline.ignored, b"", bounds, &mut |name, dir| {
-                watches.add(name, dir)
+                watches.add(name, dir);
             });
             found = differences(&baseline.scan, &now, |stat| baseline.is_racy(stat));
         }
