@@ -92,7 +92,8 @@ impl Chaos {
                 &path,
                 fs::Permissions::from_mode(if self.below(2) == 0 { 0o755 } else { 0o644 }),
             ),
-            7 => symlink("/etc/passwd", &path),
+            // What is written through it must harm nothing.
+            7 => symlink(self.root.with_file_name("outside"), &path),
             _ => fs::rename(path.parent().unwrap(), other.with_extension("dir")),
         };
         let _ = fs::create_dir_all(&self.root);
