@@ -94,10 +94,10 @@ fn work(section: Section) -> Value {
         let refused = |keys: &[&str]| -> Map<String, Value> {
             keys.iter().map(|key| ((*key).to_owned(), Value::Bool(false))).collect()
         };
-        let (of_workers, own) = (
-            refused(&subworkflow::OF_WORKERS),
-            json!({ "properties": refused(&subworkflow::OF_SUBWORKFLOWS) }),
-        );
+        let of_workers = refused(&subworkflow::OF_WORKERS);
+        let mut own = refused(&subworkflow::OF_SUBWORKFLOWS);
+        own.insert(subworkflow::BUBBLES.to_owned(), json!({ "const": false }));
+        let own = json!({ "properties": own });
         let worker: Vec<Value> = by_worker().into_iter().chain([either, own]).collect();
         let rule = json!({
             "if": {"required": ["workflow"]},

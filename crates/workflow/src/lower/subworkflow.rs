@@ -9,17 +9,21 @@ use roboppi_run::StepPath;
 
 use super::fields::{Field, Fields};
 use super::step::{DraftOutput, step_name};
-use super::{Located, names, off, value};
+use super::{Located, names, value};
 use crate::control::StepControl;
 use crate::definition::{ExportsMode, InputRef, Step, Subworkflow, Workflow};
 use crate::diagnostic::{FileId, FileRef, Sink, Span, quote};
 use crate::keys::Section;
 use crate::plan::MOST_STEPS;
+use crate::source::Value;
 use crate::sources::Sources;
+
+/// The key that switches on what only a step with a workflow does.
+pub(crate) const BUBBLES: &str = "bubble_subworkflow_events";
 
 /// Keys that only a step with `workflow` has.
 pub(crate) const OF_SUBWORKFLOWS: [&str; 4] =
-    ["exports", "exports_mode", "bubble_subworkflow_events", "subworkflow_event_prefix"];
+    ["exports", "exports_mode", BUBBLES, "subworkflow_event_prefix"];
 
 /// Keys that a step with `workflow` cannot have: its steps have them.
 pub(crate) const OF_WORKERS: [&str; 20] = [
@@ -98,8 +102,12 @@ impl DraftSubworkflow {
 /// The workflow that a step runs; `None` for a step that has a worker.
 pub(super) fn subworkflow(fields: &Fields<'_>, sink: &mut Sink<'_>) -> Option<DraftSubworkflow> {
     let Some(at) = fields.get("workflow") else {
-        let given = OF_SUBWORKFLOWS.into_iter().filter_map(|name| fields.get(name));
-        for at in given.filter(|at| !off::is_off(&at.node.value)) {
+        for name in OF_SUBWORKFLOWS {
+            let Some(at) = fields.get(name) else { continue };
+            // What does not happen anyway may be switched off.
+            if name == BUBBLES && matches!(at.node.value, Value::Bool(false)) {
+                continue;
+            }
             let message = format!("{} has no effect on a step with a worker", quote(&at.path));
             let hint = "it is for a step with `workflow`; remove it";
             sink.error(at.key_span, message, Some(hint.to_owned()));
