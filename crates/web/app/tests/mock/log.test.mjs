@@ -65,7 +65,7 @@ test("Ctrl-F searches the whole log on the server", async () => {
   const total = await until("all matches", async () => /1 of (\d+)$/.exec(await words(page, "hits"))?.[1]);
   await page.keyboard.press("Escape");
   assert.equal(total, "10");
-  assert.equal(await page.$('[data-testid="hits"]'), null);
+  await until("its end", async () => (await page.$('[data-testid="hits"]')) === null);
   noComplaints(page);
 });
 
@@ -141,7 +141,7 @@ test("a log is downloaded, hidden and shown, and all steps are on one page", asy
   const [download] = await Promise.all([page.waitForEvent("download"), page.click('a:has-text("Text, without colours")')]);
   assert.equal(download.suggestedFilename(), "log.txt");
   await page.click('button:text-is("Hide")');
-  assert.equal(await page.$(".log-body"), null);
+  await until("its end", async () => (await page.$(".log-body")) === null);
   await page.click('button:text-is("Show")');
   await page.click('button:has-text("All steps")');
   await until("steps beside lines", async () => (await page.$$(".ln-step")).length > 5);
@@ -168,6 +168,6 @@ test("the log of all steps is searched, linked to and left by the name of a step
   const name = await page.$eval(".ln-step-name", (e) => e.textContent);
   await page.$eval(".ln-step-name", (e) => e.click());
   await until("the step", () => page.url().endsWith(`#/runs/r3/${name}/log`));
-  assert.equal(await page.$(".ln-step-name"), null);
+  await until("its end", async () => (await page.$(".ln-step-name")) === null);
   noComplaints(page);
 });

@@ -141,7 +141,7 @@ test("the time that is left says what it is estimated from, and nothing while a 
   await until("the estimate", async () => (await words(page, "left")) === "~18m left, from 5 earlier runs");
   await page.goto(`${shared.mock.url}#/runs/r5`);
   await until("the wait", async () => (await page.textContent(".run-facts")).includes("waits for you"));
-  assert.equal(await page.$('[data-testid="left"]'), null);
+  await until("its end", async () => (await page.$('[data-testid="left"]')) === null);
   await page.goto(`${shared.mock.url}#/runs`);
   await until("rows", async () => (await page.$$(".run-line")).length > 10);
   const told = (name) => page.$eval(`.run-line:has-text("${name}") .run-progress [title]`, (e) => e.title);
