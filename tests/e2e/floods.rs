@@ -73,7 +73,10 @@ impl Printed {
                 assert!(line.contains(" … ok "), "{line}");
                 last = number;
                 told.calls += 1;
-            } else if let Some((before, _)) = line.split_once(" events are not in the record") {
+            } else if let Some((before, _)) = [" events are not in the record", " event is not in the record"]
+                .iter()
+                .find_map(|words| line.split_once(words))
+            {
                 told.missing += before.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
                 told.gaps += 1;
             }
