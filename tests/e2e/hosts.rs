@@ -32,7 +32,7 @@ struct Far<'e> {
 impl<'e> Far<'e> {
     fn new(env: &'e TestEnv) -> Self {
         let dir = env.path("far");
-        for name in ["home/work", "state", "run", "tmp"] {
+        for name in ["home/project", "state", "run", "tmp"] {
             fs::create_dir_all(dir.join(name)).unwrap();
         }
         env.write_program("carrier", CARRIER);
@@ -44,7 +44,7 @@ impl<'e> Far<'e> {
         let carrier = self.env.work().join("carrier");
         Flow::new()
             .with(&format!(
-                "hosts:\n  far:\n    command: [{}]\n    workspace: work\n{more}",
+                "hosts:\n  far:\n    command: [{}]\n    workspace: project\n{more}",
                 carrier.display()
             ))
             .step_with("work", script, &["host: far"])
@@ -111,17 +111,13 @@ fn a_step_runs_there_and_its_record_is_here() {
             "pwd; echo host $HOME; echo $GREETING; seq 1 500000; echo last",
             "    env: { GREETING: hello }\n",
         )
-        .step_with(
-            "after",
-            "pwd; cat context/work/_meta.json > /dev/null; echo here",
-            &["depends_on: [work]"],
-        );
+        .step_with("after", "pwd; cat context/*/_meta.json > /dev/null; echo here", &["depends_on: [work]"]);
     let printed = finish(&env, far.run(&flow).start(), 0);
     let run = env.the_run();
     assert_eq!((run.state("work"), run.state("after")), ("succeeded".to_owned(), "succeeded".to_owned()));
     let text = run.text("work", 1);
     let home = far.dir.join("home");
-    let begin = format!("{}\nhost {}\nhello\n1\n2\n", home.join("work").display(), home.display());
+    let begin = format!("{}\nhost {}\nhello\n1\n2\n", home.join("project").display(), home.display());
     assert!(text.starts_with(&begin), "{}", &text[..text.len().min(300)]);
     assert!(text.ends_with("500000\nlast\n") && text.len() > 3_000_000, "{}", text.len());
     assert!(run.text("after", 1).starts_with(&env.work().display().to_string()));
@@ -152,7 +148,7 @@ fn a_carrier_that_is_killed_loses_and_doubles_nothing() {
         far.wait_for_carrier_after(cut);
         env.wait_for("more output", || (mirrored(&env) > before).then_some(()));
     }
-    fs::write(far.dir.join("home/work/end"), "").unwrap();
+    fs::write(far.dir.join("home/project/end"), "").unwrap();
     finish(&env, running, 0);
     let text = env.the_run().text("work", 1);
     let mut expected = 0;
@@ -181,8 +177,8 @@ fn a_host_that_cannot_be_reached_is_unreachable_and_goes_on() {
     fs::write(far.dir.join("cut"), "").unwrap();
     far.kill_carrier();
     env.wait_for("the host is unreachable", || is_reported(&env, "far is unreachable").then_some(()));
-    fs::write(far.dir.join("home/work/end"), "").unwrap();
-    env.wait_for("the end of the step there", || far.dir.join("home/work/proof").exists().then_some(()));
+    fs::write(far.dir.join("home/project/end"), "").unwrap();
+    env.wait_for("the end of the step there", || far.dir.join("home/project/proof").exists().then_some(()));
     assert_eq!(env.the_run().state("work"), "running", "its end is not known here, so it is not invented");
     fs::remove_file(far.dir.join("cut")).unwrap();
     finish(&env, running, 0);
@@ -350,7 +346,7 @@ fn hosts_are_listed_with_how_they_are() {
         runs[0]["run"].as_str().unwrap().starts_with(&session),
         "of another host of the workflow: {runs:?}"
     );
-    fs::write(far.dir.join("home/work/end"), "").unwrap();
+    fs::write(far.dir.join("home/project/end"), "").unwrap();
     finish(&env, running, 0);
     assert_eq!(list(&["--json"])[0]["runs"], serde_json::json!([]), "nothing is left there");
 }

@@ -73,10 +73,10 @@ mod tests {
     #[test]
     fn records_go_into_the_spool() {
         let (line, job) = rewritten(
-            r#"{"type":"submit_job","requestId":"r","job":{"jobId":"j","payload":{"workspaceRef":"work/x","roboppi":{"record":{"dir":"/elsewhere","base":"steps/a/i1-a1"}}}}}"#,
+            r#"{"type":"submit_job","requestId":"r","job":{"jobId":"j","payload":{"workspaceRef":"project/x","roboppi":{"record":{"dir":"/elsewhere","base":"steps/a/i1-a1"}}}}}"#,
         );
         let value: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(value["job"]["payload"]["workspaceRef"], "/home/me/work/x");
+        assert_eq!(value["job"]["payload"]["workspaceRef"], "/home/me/project/x");
         assert_eq!(value["job"]["payload"]["roboppi"]["record"]["dir"], "/spool");
         assert_eq!(job, Some((JobId::new("j"), "steps/a/i1-a1".to_owned())));
         let absolute = r#"{"type":"request_permit","job":{"jobId":"j","payload":{"workspaceRef":"/srv"}}}"#;
