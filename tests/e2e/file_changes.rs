@@ -170,7 +170,12 @@ fn ten_thousand_files_and_a_burst_of_changes_are_complete() {
             .iter()
             .all(|word| words.contains(word))
     );
-    assert_eq!(diff_of(&changes, "many/2/7"), "--- a/many/2/7\n+++ b/many/2/7\n@@ -1 +1 @@\n-7\n+changed\n");
+    // Its content may not have been read when the worker changed it: then it has no diff, and never a wrong one.
+    let diff = diff_of(&changes, "many/2/7");
+    assert!(
+        diff.is_null() || diff == "--- a/many/2/7\n+++ b/many/2/7\n@@ -1 +1 @@\n-7\n+changed\n",
+        "{diff}"
+    );
     let lines = env.the_run().dir.join("steps/fix/i1-a1.events.jsonl");
     let lines = fs::read_to_string(lines).unwrap().lines().count();
     assert!(lines < 1_000, "{lines} events, which are bounded");

@@ -47,7 +47,7 @@ impl Default for Limits {
             diffs_bytes: 4 * 1024 * 1024,
             noticed: 4_096,
             live: 500,
-            content_wait: Duration::from_millis(150),
+            content_wait: Duration::from_millis(500),
             sweep: Duration::from_secs(5),
         }
     }
